@@ -1,0 +1,63 @@
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+
+/** `true`/`false` as people write them in an environment file. */
+const flag = z.enum(['true', 'false', '1', '0']).transform((value) => value === 'true' || value === '1');
+
+/**
+ * Every setting of every process, with the sentence that the README's table is made from. Rollout behaviour is not
+ * here: it belongs to a policy and is copied into the plan, so that nothing reads configuration while a rollout runs.
+ */
+export const Settings = z.object({
+  PORT: z.coerce.number().int().min(0).max(65535).default(4002).describe('Port of the HTTP API; 0 picks a free one.'),
+  HOST: z.string().default('127.0.0.1').describe('Address the HTTP API listens on; containers set 0.0.0.0.'),
+  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional().describe('PostgreSQL 15 or newer. Unset, `npm start` runs an embedded one.'),
+  DATABASE_POOL_SIZE: z.coerce.number().int().min(2).max(200).default(20).describe('Connections each process may hold.'),
+  TEMPORAL_ADDRESS: z.string().optional().describe('host:port of the Temporal frontend. Unset, `npm start` runs an embedded one.'),
+  TEMPORAL_NAMESPACE: z.string().min(1).default('default').describe('Temporal namespace.'),
+  TEMPORAL_UI_URL: z.url().optional().describe('Base address of the Temporal UI, for the links in API answers.'),
+  FLEETWAVE_TEMPORAL_UI_PORT: z.coerce.number().int().min(0).max(65535).default(8233).describe('Port of the embedded Temporal UI.'),
+  FLEETWAVE_TASK_QUEUE: z.string().min(1).default('fleetwave').describe('Temporal task queue of the worker.'),
+  FLEETWAVE_ADMIN_TOKEN: z.string().min(8).max(200).optional().describe("The installation's admin token. Unset, `npm start` makes one and prints it."),
+  FLEETWAVE_WEBHOOK_SECRET: z.string().min(8).max(200).optional().describe('Secret of the built-in docker-registry source.'),
+  FLEETWAVE_ALLOW_UNSIGNED_WEBHOOKS: flag.default(false).describe('Accept unsigned docker-registry deliveries; the embedded stack sets it.'),
+  FLEETWAVE_DATA_DIR: z.string().min(1).default('.fleetwave').describe('Where the embedded servers keep their data; survives a restart.'),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info').describe('Least severe line that is logged.'),
+});
+export type Config = z.infer<typeof Settings>;
+
+/** Keys that may also be given as a path in `<KEY>_FILE`, as container secrets are. */
+const FILE_KEYS = ['DATABASE_URL', 'FLEETWAVE_ADMIN_TOKEN', 'FLEETWAVE_WEBHOOK_SECRET'] as const;
+
+/** Thrown with every problem of the environment at once, each naming its variable and what it is for. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/**
+ * Parses an environment once. An empty string counts as unset, as compose files leave it.
+ * @throws ConfigError listing all problems.
+ */
+export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
+  const given: Record<string, string> = {};
+  const problems: string[] = [];
+  for (const [key, value] of Object.entries(env)) if (value !== undefined && value !== '') given[key] = value;
+  for (const key of FILE_KEYS) {
+    const path = given[`${key}_FILE`];
+    if (path === undefined || given[key] !== undefined) continue;
+    try {
+      given[key] = readFileSync(path, 'utf8').trim();
+    } catch (error) {
+      problems.push(`${key}_FILE: cannot read ${path} (${error instanceof Error ? error.message : String(error)})`);
+    }
+  }
+  const parsed = Settings.safeParse(given);
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) {
+      const key = String(issue.path[0]) as keyof typeof Settings.shape;
+      problems.push(`${key}: ${issue.message}. ${Settings.shape[key].description ?? ''}`);
+    }
+  }
+  if (problems.length > 0 || !parsed.success) throw new ConfigError(`The environment has ${problems.length} problem(s):\n  ${problems.join('\n  ')}`);
+  return parsed.data;
+}

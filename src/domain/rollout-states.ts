@@ -1,0 +1,79 @@
+/** The states of a rollout and of a device in it (docs/design.md), and which changes between them are lawful. */
+
+export const rolloutStatuses = [
+  'pending',
+  'awaiting_approval',
+  'scheduled',
+  'in_progress',
+  'paused',
+  'completed',
+  'rolling_back',
+  'rolled_back',
+  'failed',
+  'cancelled',
+  'superseded',
+] as const;
+export type RolloutStatus = (typeof rolloutStatuses)[number];
+
+/** From each rollout state, the states it may go to. A final state has none. */
+export const rolloutTransitions: Readonly<Record<RolloutStatus, readonly RolloutStatus[]>> = {
+  pending: ['awaiting_approval', 'scheduled', 'in_progress', 'paused', 'rolling_back', 'completed', 'failed', 'cancelled', 'superseded'],
+  awaiting_approval: ['scheduled', 'in_progress', 'paused', 'rolling_back', 'completed', 'failed', 'cancelled', 'superseded'],
+  scheduled: ['in_progress', 'awaiting_approval', 'paused', 'rolling_back', 'completed', 'failed', 'cancelled', 'superseded'],
+  in_progress: ['paused', 'awaiting_approval', 'scheduled', 'completed', 'rolling_back', 'failed', 'cancelled', 'superseded'],
+  paused: ['in_progress', 'awaiting_approval', 'scheduled', 'pending', 'rolling_back', 'completed', 'failed', 'cancelled', 'superseded'],
+  rolling_back: ['rolled_back', 'failed', 'cancelled'],
+  completed: [],
+  rolled_back: [],
+  failed: [],
+  cancelled: [],
+  superseded: [],
+};
+
+/** True for a state that a rollout never leaves. */
+export function isFinal(status: RolloutStatus): boolean {
+  return rolloutTransitions[status].length === 0;
+}
+
+export const deviceStatuses = [
+  'pending',
+  'scheduled',
+  'updating',
+  'health_checking',
+  'completed',
+  'failed',
+  'timed_out',
+  'unreachable',
+  'rolling_back',
+  'rolled_back',
+  'rollback_failed',
+  'skipped',
+  'superseded',
+] as const;
+export type DeviceStatus = (typeof deviceStatuses)[number];
+
+/**
+ * From each device state, the states it may go to. `completed` may still turn `failed`: going back to the old image, or
+ * breaking, before the rollout has ended is a failure. `failed` is left only by a retry or a rollback, so that a
+ * container that crashes and restarts in turn is not called healthy between two crashes.
+ */
+export const deviceTransitions: Readonly<Record<DeviceStatus, readonly DeviceStatus[]>> = {
+  pending: ['scheduled', 'skipped', 'superseded'],
+  scheduled: ['updating', 'health_checking', 'completed', 'failed', 'timed_out', 'unreachable', 'rolling_back', 'superseded'],
+  updating: ['health_checking', 'completed', 'failed', 'timed_out', 'unreachable', 'rolling_back', 'superseded'],
+  health_checking: ['updating', 'completed', 'failed', 'timed_out', 'unreachable', 'rolling_back', 'superseded'],
+  completed: ['failed', 'rolling_back', 'superseded'],
+  failed: ['scheduled', 'rolling_back', 'superseded'],
+  timed_out: ['scheduled', 'rolling_back', 'superseded'],
+  unreachable: ['scheduled', 'rolling_back', 'superseded'],
+  rolling_back: ['rolled_back', 'rollback_failed', 'superseded'],
+  rolled_back: [],
+  rollback_failed: ['rolled_back'],
+  skipped: [],
+  superseded: [],
+};
+
+/** The states that count as a failure of the release in a verdict. */
+export const failedDeviceStatuses = ['failed', 'timed_out', 'unreachable'] as const satisfies readonly DeviceStatus[];
+/** Told, and its outcome not yet known. */
+export const unsettledDeviceStatuses = ['scheduled', 'updating', 'health_checking'] as const satisfies readonly DeviceStatus[];

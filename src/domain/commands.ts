@@ -1,0 +1,93 @@
+import { isFinal, type RolloutStatus } from './rollout-states';
+
+/** What an operator may tell a running rollout; each is a Temporal signal of the same name. */
+export const commands = ['pause', 'resume', 'cancel', 'rollback', 'approve', 'reject', 'advance'] as const;
+export type Command = (typeof commands)[number];
+
+/** What a command does now: changes something, or nothing and why. */
+export type CommandEffect = { applies: true; effect: string } | { applies: false; why: string };
+
+/** One sentence a command, as the Temporal UI lists it beside the signal's name. */
+export const commandDescriptions: Readonly<Record<Command, string>> = {
+  pause: 'Write no further target state; devices already told go on and report. All clocks stand still.',
+  resume: 'Go on after a pause.',
+  cancel: 'Stop here; devices already updated stay updated.',
+  rollback: 'Stop and put every device this rollout changed back on its own previous image.',
+  approve: 'Open the gate that waits for approval.',
+  reject: 'Refuse the approval that is waited for; the rollout ends as cancelled.',
+  advance: "End the current batch's delay or soak and go on.",
+};
+
+type Active = Exclude<RolloutStatus, 'completed' | 'rolled_back' | 'failed' | 'cancelled' | 'superseded'>;
+
+/** A string is the effect; an object says why nothing happens. One row a command, one cell a state. */
+const table: Readonly<Record<Command, Readonly<Record<Active, string | { why: string }>>>> = {
+  pause: {
+    pending: 'pauses before the first batch',
+    awaiting_approval: 'pauses; an approval given meanwhile takes effect on resume',
+    scheduled: 'pauses before the next batch',
+    in_progress: 'no further device is told; devices already told go on',
+    paused: { why: 'it is paused already' },
+    rolling_back: { why: 'a rollback is not paused: devices would stay on a release that failed' },
+  },
+  resume: {
+    pending: { why: 'it is not paused' },
+    awaiting_approval: { why: 'it is not paused; it waits for approval' },
+    scheduled: { why: 'it is not paused' },
+    in_progress: { why: 'it is not paused' },
+    paused: 'goes on where it was paused',
+    rolling_back: { why: 'it is rolling back' },
+  },
+  cancel: {
+    pending: 'ends before any device is told',
+    awaiting_approval: 'ends; devices already updated stay updated',
+    scheduled: 'ends; devices already updated stay updated',
+    in_progress: 'ends; devices already updated stay updated',
+    paused: 'ends; devices already updated stay updated',
+    rolling_back: 'stops waiting for the rollback; targets already put back stay so',
+  },
+  rollback: {
+    pending: 'ends before any device is told',
+    awaiting_approval: 'puts every changed device back',
+    scheduled: 'puts every changed device back',
+    in_progress: 'puts every changed device back',
+    paused: 'puts every changed device back; the pause does not hold it up',
+    rolling_back: { why: 'it is rolling back already' },
+  },
+  approve: {
+    pending: { why: 'nothing waits for approval yet' },
+    awaiting_approval: 'opens the gate',
+    scheduled: { why: 'nothing waits for approval' },
+    in_progress: { why: 'nothing waits for approval' },
+    paused: { why: 'it is paused; resume it first' },
+    rolling_back: { why: 'it is rolling back' },
+  },
+  reject: {
+    pending: { why: 'nothing waits for approval yet' },
+    awaiting_approval: 'ends; devices already updated stay updated',
+    scheduled: { why: 'nothing waits for approval' },
+    in_progress: { why: 'nothing waits for approval' },
+    paused: { why: 'it is paused; resume it first' },
+    rolling_back: { why: 'it is rolling back' },
+  },
+  advance: {
+    pending: { why: 'no batch has started' },
+    awaiting_approval: { why: 'it waits for approval, not for time: approve it' },
+    scheduled: 'ends the delay before the next batch',
+    in_progress: "ends the current batch's soak",
+    paused: { why: 'it is paused; resume it first' },
+    rolling_back: { why: 'it is rolling back' },
+  },
+};
+
+/** What `command` does to a rollout in `status`: the one table behind the workflow, the API, the CLI and the docs. */
+export function commandEffect(command: Command, status: RolloutStatus): CommandEffect {
+  if (isFinal(status)) return { applies: false, why: `the rollout has ended (${status})` };
+  const cell = table[command][status as Active];
+  return typeof cell === 'string' ? { applies: true, effect: cell } : { applies: false, why: cell.why };
+}
+
+/** The commands that would change something now, for people to choose from. */
+export function availableCommands(status: RolloutStatus): Command[] {
+  return commands.filter((command) => commandEffect(command, status).applies);
+}

@@ -1,0 +1,62 @@
+import { defineQuery, defineSignal } from '@temporalio/workflow';
+import { defineSearchAttributeKey } from '@temporalio/common';
+import type { Command } from '../domain/commands';
+import type { RolloutStatus } from '../domain/rollout-states';
+
+/** Wire names of the workflow: literals, here only, never renamed. */
+
+export const rolloutWorkflowType = 'rollout';
+
+export interface RolloutInput {
+  rolloutId: string;
+  image: string;
+  tag: string;
+}
+
+/** The optional object of every operator's signal; the Temporal UI sends none for an empty input box. */
+export interface CommandPayload {
+  reason?: string;
+  actor?: string;
+}
+
+/** `{batch}` from the API: a rule's outcome may have changed. `{device, status}` from a script: a device's own word. */
+export interface HealthPayload {
+  batch?: number;
+  device?: string;
+  status?: 'healthy' | 'unhealthy' | 'failed' | 'rejected' | 'updating';
+  message?: string;
+}
+
+export const pauseSignal = defineSignal<[CommandPayload?]>('pause');
+export const resumeSignal = defineSignal<[CommandPayload?]>('resume');
+export const cancelSignal = defineSignal<[CommandPayload?]>('cancel');
+export const rollbackSignal = defineSignal<[CommandPayload?]>('rollback');
+export const approveSignal = defineSignal<[CommandPayload?]>('approve');
+export const rejectSignal = defineSignal<[CommandPayload?]>('reject');
+export const advanceSignal = defineSignal<[CommandPayload?]>('advance');
+export const healthSignal = defineSignal<[HealthPayload?]>('health');
+/** A newer revision of the same image and tag was accepted and waits for this workflow id. */
+export const supersedeSignal = defineSignal<[{ rolloutId: string }?]>('supersede');
+
+/** What `status` answers, and what the API serves from it: the same words everywhere. */
+export interface RolloutStatusView {
+  rollout_id: string;
+  status: RolloutStatus;
+  batch: number | null;
+  batches: number | null;
+  counts: Record<string, number>;
+  waiting_for: string | null;
+  /** ISO 8601, UTC. */
+  since: string | null;
+  until: string | null;
+  next_rule: string | null;
+  commands: Command[];
+}
+export const statusQuery = defineQuery<RolloutStatusView>('status');
+
+/** Typed search attributes; the worker registers them at its start where they are missing. */
+export const searchAttributes = {
+  image: defineSearchAttributeKey('FleetwaveImage', 'KEYWORD'),
+  tag: defineSearchAttributeKey('FleetwaveTag', 'KEYWORD'),
+  status: defineSearchAttributeKey('FleetwaveStatus', 'KEYWORD'),
+};

@@ -39,7 +39,7 @@ begin
     written_digest := substr(remainder, length(head) + 2);
     -- Lengths are counted here: `{64}` in an expression costs 50 microseconds a call.
     if written_digest collate "C" !~ '^sha(?:256|384|512):[0-9a-f]+$'
-       or length(written_digest) <> case substr(written_digest, 4, 3) when '256' then 71 when '384' then 103 else 135 end then
+       or length(written_digest) <> (case substr(written_digest, 4, 3) when '256' then 71 when '384' then 103 else 135 end) then
       return;
     end if;
   end if;

@@ -1,0 +1,123 @@
+import type { Containers } from './containers';
+import type { HttpClient } from './http-client';
+import { between, type Random } from './random';
+import { parseTargetState } from './target-state';
+
+export interface DeviceOptions {
+  uuid: string;
+  apiKey: string;
+  client: HttpClient;
+  containers: Containers;
+  random: Random;
+  pollIntervalMs: number;
+  /** A report without news is sent this often; one with news at once. */
+  reportIntervalMs: number;
+}
+
+/** Shared by the devices of a fleet, which only add to it. */
+export interface Traffic {
+  polls: number;
+  notModified: number;
+  reports: number;
+  /** Requests without an answer, or with one that is neither 2xx nor 304. */
+  errors: number;
+  lastError: string | null;
+}
+
+const FIRST_BACK_OFF_MS = 15_000;
+/** The field's late agent waits at most 15 min at its 60 s poll: 15 polls. */
+const BACK_OFF_POLLS = 15;
+
+/**
+ * One device as the server sees it: it polls with its ETag and key, lets its containers follow the target, and reports.
+ * `step` is called when `wakeAt` has come; it never throws, because a device outlives every error of the server.
+ */
+export class SimulatedDevice {
+  readonly uuid: string;
+  readonly containers: Containers;
+  wakeAt: number;
+  readonly #options: DeviceOptions;
+  readonly #traffic: Traffic;
+  #etag: string | undefined;
+  #apps: string | undefined;
+  #version: number | undefined;
+  #pollAt: number;
+  #reportAt = Number.POSITIVE_INFINITY;
+  #failures = 0;
+
+  constructor(options: DeviceOptions, traffic: Traffic, now: number) {
+    this.uuid = options.uuid;
+    this.containers = options.containers;
+    this.#options = options;
+    this.#traffic = traffic;
+    // Spread over one interval, so that a fleet switched on together does not poll in step.
+    this.#pollAt = now + options.random() * options.pollIntervalMs;
+    this.wakeAt = this.#pollAt;
+  }
+
+  async step(now: number): Promise<void> {
+    if (this.containers.advance(now)) this.#reportAt = now;
+    if (now >= this.containers.silentUntil) {
+      try {
+        if (now >= this.#pollAt) await this.#poll(now);
+        if (now >= this.#reportAt && now >= this.containers.silentUntil) await this.#report(now);
+      } catch (error) {
+        this.#backOff(now, error instanceof Error ? error.message : String(error));
+      }
+    }
+    const awake = Math.min(this.#pollAt, this.#reportAt, this.containers.nextChangeAt());
+    this.wakeAt = Math.max(awake, Math.min(this.containers.silentUntil, this.containers.nextChangeAt()));
+  }
+
+  async #poll(now: number): Promise<void> {
+    this.#traffic.polls += 1;
+    const { client, uuid, pollIntervalMs, random } = this.#options;
+    const conditional = this.#etag === undefined ? {} : { 'if-none-match': this.#etag, 'cache-control': 'no-cache', pragma: 'no-cache' };
+    const answer = await client.send({ method: 'GET', path: `/api/v1/device/${uuid}/state`, headers: { ...this.#headers(), ...conditional } });
+    if (answer.status !== 200 && answer.status !== 304) throw new Error(`poll answered ${answer.status}: ${answer.body.slice(0, 200)}`);
+    this.#failures = 0;
+    this.#pollAt = now + pollIntervalMs * between(random, 0.9, 1.1);
+    if (answer.status === 304) this.#traffic.notModified += 1;
+    else this.#take(answer.body, answer.etag, now);
+  }
+
+  /** As the field's agents do, compares `apps` by text and not the ETag: the same apps announced again change nothing. */
+  #take(body: string, etag: string | undefined, now: number): void {
+    const target = parseTargetState(body, this.uuid);
+    const apps = JSON.stringify(target.apps);
+    if (apps !== this.#apps && this.containers.apply(target.apps, now)) this.#apps = apps;
+    this.#etag = etag;
+    this.#version = target.version;
+    this.#reportAt = now;
+  }
+
+  async #report(now: number): Promise<void> {
+    this.#traffic.reports += 1;
+    const state = { apps: this.containers.report(), is_online: true, ...(this.#version === undefined ? {} : { version: this.#version }) };
+    const answer = await this.#options.client.send({
+      method: 'PATCH',
+      path: '/api/v1/device/state',
+      headers: this.#headers(),
+      body: JSON.stringify({ [this.uuid]: state }),
+    });
+    if (answer.status >= 300) throw new Error(`report answered ${answer.status}: ${answer.body.slice(0, 200)}`);
+    this.#failures = 0;
+    this.#reportAt = now + this.#options.reportIntervalMs * between(this.#options.random, 0.9, 1.1);
+  }
+
+  #headers(): Record<string, string> {
+    return { 'content-type': 'application/json', 'x-device-api-key': this.#options.apiKey };
+  }
+
+  /** What was due stays due, but later: twice as late with each failure, and never in step with the rest of the fleet. */
+  #backOff(now: number, message: string): void {
+    this.#traffic.errors += 1;
+    this.#traffic.lastError = message;
+    const { pollIntervalMs, random } = this.#options;
+    const wait = Math.min(Math.min(FIRST_BACK_OFF_MS, pollIntervalMs) * 2 ** this.#failures, BACK_OFF_POLLS * pollIntervalMs);
+    this.#failures = Math.min(this.#failures + 1, 20);
+    const retryAt = now + wait * between(random, 0.7, 1.3);
+    this.#pollAt = Math.max(this.#pollAt, retryAt);
+    if (this.#reportAt < retryAt) this.#reportAt = retryAt;
+  }
+}

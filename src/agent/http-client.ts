@@ -1,0 +1,65 @@
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+
+export interface ClientResponse {
+  status: number;
+  etag: string | undefined;
+  body: string;
+}
+
+export interface ClientRequest {
+  method: 'GET' | 'PATCH' | 'POST';
+  path: string;
+  headers: Record<string, string>;
+  body?: string;
+}
+
+export interface HttpClient {
+  /** Answers any status; rejects only when there is no answer. */
+  send(request: ClientRequest): Promise<ClientResponse>;
+  /** Drops all connections, the ones in use too. */
+  close(): void;
+}
+
+/** The field agents' own limit (docs/agent-protocol.md, section 3). */
+const REQUEST_LIMIT_MS = 30_000;
+
+/**
+ * A client over a few kept-alive connections. Node's own `http` rather than `fetch`, because one process plays thousands of
+ * devices and must be able to drop its connections when it stops.
+ */
+export function createHttpClient(baseUrl: string, connections: number): HttpClient {
+  const base = new URL(baseUrl);
+  const secure = base.protocol === 'https:';
+  const agent = new (secure ? HttpsAgent : HttpAgent)({ keepAlive: true, maxSockets: connections, scheduling: 'lifo' });
+  const start = secure ? httpsRequest : httpRequest;
+  const prefix = base.pathname.replace(/\/+$/, '');
+
+  function send({ method, path, headers, body }: ClientRequest): Promise<ClientResponse> {
+    return new Promise((resolve, reject) => {
+      const allHeaders = body === undefined ? headers : { ...headers, 'content-length': String(Buffer.byteLength(body)) };
+      const options = { method, agent, headers: allHeaders, timeout: REQUEST_LIMIT_MS };
+      const sent = start(new URL(prefix + path, base), options, (response) => {
+        readText(response).then((text) => {
+          resolve({ status: response.statusCode ?? 0, etag: response.headers.etag, body: text });
+        }, reject);
+      });
+      sent.on('timeout', () => sent.destroy(new Error(`no answer within ${REQUEST_LIMIT_MS / 1000} s`)));
+      sent.on('error', reject);
+      sent.end(body);
+    });
+  }
+
+  return {
+    send,
+    close: () => {
+      agent.destroy();
+    },
+  };
+}
+
+async function readText(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString('utf8');
+}

@@ -1,16 +1,38 @@
-/** Layers as projects, so that each can be run and timed by itself. Servers are started once, in test/support. */
-const layer = (name, timeout, extra = {}) => ({
+/**
+ * Layers as jest projects, so that each can be run and timed by itself. A project that needs PostgreSQL and Temporal names
+ * the global setup; jest runs it once, and only when a test of such a project is going to run.
+ */
+const servers = {
+  globalSetup: '<rootDir>/test/support/global-setup.ts',
+  globalTeardown: '<rootDir>/test/support/global-teardown.ts',
+};
+
+/** jest has no time limit per project, so a setup file sets it from a global. */
+const layer = (name, seconds, extra = {}) => ({
   displayName: name,
   testEnvironment: 'node',
   testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
+  globals: { testTimeoutMs: seconds * 1000 },
+  setupFilesAfterEnv: ['<rootDir>/test/support/time-limit.ts'],
+  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.fleetwave/'],
   transform: {
-    '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs', ignoreDynamic: true } }],
+    '^.+\\.ts$': [
+      '@swc/jest',
+      { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs', ignoreDynamic: true } },
+    ],
   },
   ...extra,
 });
 
 module.exports = {
-  globalSetup: '<rootDir>/test/support/global-setup.ts',
-  globalTeardown: '<rootDir>/test/support/global-teardown.ts',
-  projects: ['unit', 'activities', 'workflows', 'api', 'integration', 'replay', 'e2e'].map((name) => layer(name)),
+  maxWorkers: 2,
+  projects: [
+    layer('unit', 10),
+    layer('activities', 60, servers),
+    layer('workflows', 120),
+    layer('api', 60, servers),
+    layer('integration', 240, servers),
+    layer('replay', 60),
+    layer('e2e', 300, servers),
+  ],
 };

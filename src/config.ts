@@ -22,6 +22,9 @@ export const Settings = z.object({
   FLEETWAVE_WEBHOOK_SECRET: z.string().min(8).max(200).optional().describe('Secret of the built-in docker-registry source.'),
   FLEETWAVE_ALLOW_UNSIGNED_WEBHOOKS: flag.default(false).describe('Accept unsigned docker-registry deliveries; the embedded stack sets it.'),
   FLEETWAVE_DATA_DIR: z.string().min(1).default('.fleetwave').describe('Where the embedded servers keep their data; survives a restart.'),
+  FLEETWAVE_TEMPORAL_CLI: z.string().optional().describe('Path of the `temporal` program for the embedded Temporal, where it is not on the PATH.'),
+  XDG_CACHE_HOME: z.string().optional().describe('Where programs that were built or downloaded once are kept; `~/.cache` if unset.'),
+  PATH: z.string().optional().describe('Where programs such as `temporal`, `go` and `docker-registry` are looked for.'),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info').describe('Least severe line that is logged.'),
 });
 export type Config = z.infer<typeof Settings>;

@@ -1,0 +1,49 @@
+import { Pool, types, type PoolConfig } from 'pg';
+
+export interface DatabasePoolOptions {
+  url: string;
+  size: number;
+  /** Shown in `pg_stat_activity`, so that a stuck query names its process. */
+  applicationName: string;
+  /** Longer than any statement here should take; one that needs more sets its own limit in its transaction. */
+  statementTimeoutMs?: number;
+  /** Told when a connection breaks while idle; the pool has replaced it already. */
+  onIdleError?: (error: Error) => void;
+}
+
+/** A request must not wait for ever for a database that is away: the caller answers 503 or retries. */
+const CONNECTION_TIMEOUT_MS = 5000;
+const STATEMENT_TIMEOUT_MS = 30_000;
+/** A session that a crashed caller left inside a transaction gives its locks back. */
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000;
+
+/**
+ * A pool whose `bigint` columns arrive as numbers. Without an error listener an idle connection that the server closes
+ * would end the process.
+ */
+export function createPool(options: DatabasePoolOptions): Pool {
+  const pool = new Pool({
+    connectionString: options.url,
+    max: options.size,
+    application_name: options.applicationName,
+    connectionTimeoutMillis: CONNECTION_TIMEOUT_MS,
+    statement_timeout: options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+    keepAlive: true,
+    types: { getTypeParser: typeParser } as NonNullable<PoolConfig['types']>,
+  });
+  pool.on('error', options.onIdleError ?? ((error) => process.emitWarning(`idle database connection lost: ${error.message}`)));
+  return pool;
+}
+
+function typeParser(oid: number, format?: 'text' | 'binary'): unknown {
+  if (oid === types.builtins.INT8 && format !== 'binary') return parseBigint;
+  return types.getTypeParser(oid, format as 'text');
+}
+
+/** Counts and versions stay far below 2^53; a value above it is a bug that must not be rounded. */
+function parseBigint(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new RangeError(`bigint ${text} does not fit a JavaScript number`);
+  return value;
+}

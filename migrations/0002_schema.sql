@@ -222,3 +222,16 @@ create view active_rollouts as
     from image_rollouts r left join device_rollout_status d on d.rollout_id = r.id
    where r.ended_at is null
    group by r.id;
+
+-- A device taken over from a rollout that had not proven its image goes back to what it held before that one: each change
+-- keeps its `to`, and takes `from` from the earlier change of the same field.
+create function fleetwave.inherit_previous(changes jsonb, earlier jsonb) returns jsonb
+language sql immutable parallel safe as $$
+  select case when jsonb_array_length(earlier) = 0 then changes else (
+    select coalesce(jsonb_agg(coalesce(jsonb_set(change, '{from}', (
+             select old -> 'from' from jsonb_array_elements(earlier) old
+              where old -> 'app_id' = change -> 'app_id' and old -> 'field' = change -> 'field'
+                and old -> 'service_id' is not distinct from change -> 'service_id'
+                and old -> 'service' is not distinct from change -> 'service' limit 1)), change) order by position), '[]')
+      from jsonb_array_elements(changes) with ordinality as listed (change, position)) end
+$$;

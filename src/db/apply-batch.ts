@@ -1,0 +1,89 @@
+import type { Pool } from 'pg';
+
+export interface AppliedChunk {
+  /** Devices looked at; fewer than asked for means that none is left. */
+  taken: number;
+  written: number;
+  alreadyOnTarget: number;
+  skipped: number;
+}
+
+/**
+ * Writes the target state of up to `$3` pending devices of a batch, in one statement. The rewriting of `apps` happens
+ * inside the UPDATE that bumps `version`, from the row as it is at that moment, so an operator's edit is never lost. A
+ * device leaves `pending` in the same statement, so that running it again writes nobody twice. Nothing is written unless
+ * the rollout is in progress: a pause or a rollback recorded meanwhile stops the next chunk.
+ */
+const APPLY_CHUNK = `
+with rollout as (
+  select image, tag, digest, rules ->> 'pin' as pin from image_rollouts where id = $1 and status = 'in_progress'
+), due as materialized (
+  select s.device_uuid, s.changes as inherited
+    from device_rollout_status s
+   where s.rollout_id = $1 and s.batch = $2 and s.status = 'pending' and exists (select from rollout)
+   order by s.device_uuid limit $3
+     for update of s
+), held as materialized (
+  select due.device_uuid, due.inherited, fleetwave.image_changes(t.apps, r.image, r.tag, r.digest, r.pin) as changes
+    from due cross join rollout r join device_target_state t on t.device_uuid = due.device_uuid
+     for update of t
+), sorted as (
+  select *, case when jsonb_array_length(changes) = 0 then 'gone'
+                 when exists (select from jsonb_array_elements(changes) c where c -> 'from' <> c -> 'to') then 'write'
+                 else 'on target' end as turn
+    from held
+), written as (
+  update device_target_state t
+     set apps = fleetwave.apply_changes(t.apps, s.changes), version = t.version + 1, updated_at = now()
+    from sorted s where t.device_uuid = s.device_uuid and s.turn = 'write'
+  returning t.device_uuid, t.version
+), moved as (
+  update device_rollout_status d
+     set status = case when w.device_uuid is not null then 'scheduled' else 'skipped' end,
+         reason = case when w.device_uuid is not null then null when s.turn = 'on target' then 'already on target' else 'no longer runs the image' end,
+         active = w.device_uuid is not null,
+         changes = case when w.device_uuid is not null then fleetwave.inherit_previous(s.changes, s.inherited) else '[]' end,
+         target_version = w.version,
+         written_at = case when w.device_uuid is not null then clock_timestamp() end,
+         tries = case when w.device_uuid is not null then 1 else 0 end,
+         updated_at = now()
+    from due left join sorted s using (device_uuid) left join written w using (device_uuid)
+   where d.rollout_id = $1 and d.device_uuid = due.device_uuid
+  returning d.device_uuid, d.status, d.reason, d.target_version
+), events as (
+  insert into rollout_events (rollout_id, type, device_uuid, batch, reason, data)
+  select $1, case status when 'scheduled' then 'device.update_scheduled' else 'device.skipped' end, device_uuid, $2, reason,
+         jsonb_build_object('version', target_version)
+    from moved
+)
+select count(*)::int as taken, (count(*) filter (where status = 'scheduled'))::int as written,
+       (count(*) filter (where reason = 'already on target'))::int as "alreadyOnTarget",
+       (count(*) filter (where reason = 'no longer runs the image'))::int as skipped
+  from moved`;
+
+/** Applies one chunk of at most `limit` devices; idempotent by the device's state. */
+export async function applyChunk(pool: Pool, rolloutId: string, batch: number, limit: number): Promise<AppliedChunk> {
+  const done = await pool.query<AppliedChunk>({ name: 'apply-chunk', text: APPLY_CHUNK, values: [rolloutId, batch, limit] });
+  return done.rows[0] ?? { taken: 0, written: 0, alreadyOnTarget: 0, skipped: 0 };
+}
+
+/**
+ * Opens a batch: the rollout is in progress and the batch has started, once.
+ * @returns false when the rollout may not go on (paused, rolling back, ended): nothing was changed.
+ */
+export async function openBatch(pool: Pool, rolloutId: string, batch: number): Promise<boolean> {
+  const opened = await pool.query(
+    `with rollout as (
+       update image_rollouts set status = 'in_progress' where id = $1 and status in ('pending', 'awaiting_approval', 'scheduled', 'in_progress') returning id
+     ), started as (
+       update rollout_batches set status = 'in_progress', started_at = now(), signalled = null
+        where rollout_id = $1 and number = $2 and status = 'pending' and exists (select from rollout) returning planned
+     ), event as (
+       insert into rollout_events (rollout_id, type, batch, data)
+       select $1, 'rollout.batch_started', $2, jsonb_build_object('planned', planned) from started
+     )
+     select 1 from rollout`,
+    [rolloutId, batch],
+  );
+  return opened.rowCount === 1;
+}

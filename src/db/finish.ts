@@ -1,0 +1,45 @@
+import type { Pool } from 'pg';
+
+export type FinalStatus = 'completed' | 'rolled_back' | 'failed' | 'cancelled' | 'superseded';
+
+/**
+ * Ends a rollout, once, in one statement: lets go of its devices, closes what was open, and on `hold` bars the image and
+ * revision from being rolled out again until an operator lifts it. The devices of a superseded rollout stay reserved for
+ * its successor, which takes them over in its plan and inherits what they held before.
+ */
+export async function finishRollout(
+  pool: Pool,
+  input: { rolloutId: string; status: FinalStatus; reason: string; actor: string; error: string | null; hold: boolean },
+): Promise<void> {
+  await pool.query(
+    `with ended as (
+       update image_rollouts set status = $2, reason = $3, error = $5, ended_at = now(), paused_at = null,
+              started_at = coalesce(started_at, now())
+        where id = $1 and ended_at is null returning id, image, tag, revision
+     ), hold as (
+       insert into image_holds (image, tag, revision, rollout_id, reason)
+       select image, tag, revision, id, $3 from ended where $6
+       on conflict (image, tag, revision) where lifted_at is null do nothing
+     ), batches as (
+       update rollout_batches set status = 'stopped', ended_at = now() from ended where rollout_id = ended.id and rollout_batches.ended_at is null
+     ), devices as (
+       update device_rollout_status d
+          set active = $2 = 'superseded' and d.status not in ('completed', 'skipped'),
+              status = case when d.status = 'pending' and $2 <> 'superseded' then 'skipped'
+                            when $2 = 'superseded' and d.status in ('pending', 'scheduled', 'updating', 'health_checking', 'failed', 'timed_out', 'unreachable') then 'superseded'
+                            else d.status end,
+              reason = case when d.status = 'pending' and $2 <> 'superseded' then 'the rollout ended before its turn (' || $2 || ')'
+                            when $2 = 'superseded' and d.status in ('pending', 'scheduled', 'updating', 'health_checking', 'failed', 'timed_out', 'unreachable') then $3
+                            else d.reason end,
+              updated_at = now()
+         from ended where d.rollout_id = ended.id and d.active
+       returning d.device_uuid, d.batch, d.status, d.reason
+     ), device_events as (
+       insert into rollout_events (rollout_id, type, device_uuid, batch, reason)
+       select $1, 'device.' || status, device_uuid, batch, reason from devices where status in ('skipped', 'superseded')
+     )
+     insert into rollout_events (rollout_id, type, actor, reason, data)
+     select id, 'rollout.' || $2::text, $4, $3, case when $5::text is null then '{}' else jsonb_build_object('error', $5::text) end from ended`,
+    [input.rolloutId, input.status, input.reason, input.actor, input.error, input.hold],
+  );
+}

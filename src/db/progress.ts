@@ -1,0 +1,38 @@
+import type { Pool } from 'pg';
+import type { RolloutStatus } from '../domain/rollout-states';
+
+export interface ProgressEvent {
+  type: string;
+  actor: string;
+  reason: string | null;
+  batch: number | null;
+  data: Record<string, unknown>;
+}
+
+/**
+ * Writes what the workflow says of itself: its state, what it waits for, and what happened since the last time. `seq` grows
+ * with each call, so a repeated or late one changes nothing. Leaving `paused`, the soak of devices is moved on by the time
+ * that the pause took: clocks stand still.
+ */
+export async function recordProgress(
+  pool: Pool,
+  input: { rolloutId: string; seq: number; status: RolloutStatus; progress: object; events: ProgressEvent[] },
+): Promise<void> {
+  await pool.query(
+    `with before as (
+       select id, paused_at from image_rollouts where id = $1 and ended_at is null and progress_seq < $2 for update
+     ), rollout as (
+       update image_rollouts r set progress_seq = $2, progress = $4,
+              status = case when r.status = 'rolling_back' then r.status else $3 end,
+              paused_at = case when $3 = 'paused' then coalesce(r.paused_at, now()) end
+         from before where r.id = before.id returning r.id
+     ), soak as (
+       update device_rollout_status s set healthy_since = s.healthy_since + (now() - greatest(before.paused_at, s.healthy_since))
+         from before where s.rollout_id = before.id and before.paused_at is not null and $3 <> 'paused' and s.status = 'health_checking'
+     )
+     insert into rollout_events (rollout_id, type, actor, reason, batch, data)
+     select rollout.id, e.type, e.actor, e.reason, e.batch, e.data
+       from rollout cross join jsonb_to_recordset($5::jsonb) as e (type text, actor text, reason text, batch int, data jsonb)`,
+    [input.rolloutId, input.seq, input.status, JSON.stringify(input.progress), JSON.stringify(input.events)],
+  );
+}

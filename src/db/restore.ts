@@ -1,0 +1,90 @@
+import type { Pool } from 'pg';
+
+/** The states of a device whose target this rollout wrote and may have to take back. */
+const TOLD = `('scheduled', 'updating', 'health_checking', 'completed', 'failed', 'timed_out', 'unreachable')`;
+
+/**
+ * Puts up to `$2` devices back on what each of them held before, in one statement. Guard of rule 8: only where the target
+ * still holds what this rollout wrote; anything else is someone's later decision, left alone and reported. The device
+ * changes state in the same statement, so running it again restores nobody twice.
+ */
+const RESTORE_CHUNK = `
+with due as materialized (
+  select s.device_uuid, s.changes from device_rollout_status s
+   where s.rollout_id = $1 and s.active and s.status in ${TOLD}
+   order by s.device_uuid limit $2
+     for update of s
+), held as materialized (
+  select due.device_uuid, t.version, fleetwave.revert_changes(t.apps, due.changes) as apps
+    from due join device_target_state t on t.device_uuid = due.device_uuid
+     for update of t
+), written as (
+  update device_target_state t set apps = h.apps, version = t.version + 1, updated_at = now()
+    from held h where t.device_uuid = h.device_uuid and h.apps is not null
+  returning t.device_uuid, t.version
+), moved as (
+  update device_rollout_status s
+     set status = case when w.device_uuid is not null then 'rolling_back' else 'superseded' end,
+         reason = case when w.device_uuid is not null then s.reason else 'its target was changed by someone else: left alone' end,
+         active = w.device_uuid is not null,
+         target_version = coalesce(w.version, s.target_version),
+         written_at = case when w.device_uuid is not null then clock_timestamp() else s.written_at end,
+         healthy_since = null, updated_at = now()
+    from due left join written w using (device_uuid)
+   where s.rollout_id = $1 and s.device_uuid = due.device_uuid
+  returning s.device_uuid, s.batch, s.status, s.reason, s.target_version
+), events as (
+  insert into rollout_events (rollout_id, type, device_uuid, batch, reason, data)
+  select $1, case status when 'rolling_back' then 'device.rollback_scheduled' else 'device.superseded' end, device_uuid, batch, reason,
+         jsonb_build_object('version', target_version)
+    from moved
+)
+select count(*)::int as taken, (count(*) filter (where status = 'rolling_back'))::int as restored,
+       (count(*) filter (where status = 'superseded'))::int as "leftAlone"
+  from moved`;
+
+export interface RestoredChunk {
+  taken: number;
+  restored: number;
+  leftAlone: number;
+}
+
+/** Restores one chunk of at most `limit` devices; idempotent by the device's state. */
+export async function restoreChunk(pool: Pool, rolloutId: string, limit: number): Promise<RestoredChunk> {
+  const done = await pool.query<RestoredChunk>({ name: 'restore-chunk', text: RESTORE_CHUNK, values: [rolloutId, limit] });
+  return done.rows[0] ?? { taken: 0, restored: 0, leftAlone: 0 };
+}
+
+/** The rollout is rolling back from here on, and devices not yet told are skipped. Idempotent by the rollout's state. */
+export async function openRollback(pool: Pool, rolloutId: string, reason: string, actor: string): Promise<void> {
+  await pool.query(
+    `with rollout as (
+       update image_rollouts set status = 'rolling_back', reason = $2, paused_at = null
+        where id = $1 and ended_at is null and status <> 'rolling_back' returning id
+     ), event as (
+       insert into rollout_events (rollout_id, type, actor, reason) select id, 'rollout.rolling_back', $3, $2 from rollout
+     ), skipped as (
+       update device_rollout_status set status = 'skipped', reason = 'the rollout was rolled back before its turn', active = false, updated_at = now()
+        where rollout_id = $1 and status = 'pending' returning device_uuid, batch, reason
+     ), stopped as (
+       update rollout_batches set status = 'stopped', ended_at = now(), signalled = null where rollout_id = $1 and ended_at is null
+     )
+     insert into rollout_events (rollout_id, type, device_uuid, batch, reason)
+     select $1, 'device.skipped', device_uuid, batch, reason from skipped`,
+    [rolloutId, reason, actor],
+  );
+}
+
+/** Past the rollback's deadline: what was not confirmed is `rollback_failed`. */
+export async function expireRollback(pool: Pool, rolloutId: string): Promise<void> {
+  await pool.query(
+    `with expired as (
+       update device_rollout_status set status = 'rollback_failed', updated_at = now(),
+              reason = 'its previous image was put back but not confirmed in time' || coalesce(' (' || reason || ')', '')
+        where rollout_id = $1 and status = 'rolling_back' returning device_uuid, batch, reason
+     )
+     insert into rollout_events (rollout_id, type, device_uuid, batch, reason)
+     select $1, 'device.rollback_failed', device_uuid, batch, reason from expired`,
+    [rolloutId],
+  );
+}

@@ -1,0 +1,63 @@
+import type { Pool } from 'pg';
+
+/**
+ * Moves on what only time decides, in one statement: devices that soaked long enough are `completed`; past the deadline,
+ * those still on their way are `timed_out`, or `unreachable` if nothing was heard of them since they were told. A soak that
+ * began in time may finish. Idempotent: a device leaves the state it is selected by.
+ * @returns seconds until the last soaking device is due, or null when none soaks.
+ */
+export async function settleByTime(
+  pool: Pool,
+  input: { rolloutId: string; batch: number | null; soakSeconds: number; deadlinePassed: boolean },
+): Promise<number | null> {
+  const done = await pool.query<{ due: number | null }>(
+    `with soaked as (
+       update device_rollout_status s
+          set status = 'completed', reason = null, updated_at = now()
+        where s.rollout_id = $1 and s.batch = coalesce($2, s.batch) and s.status = 'health_checking'
+          and s.healthy_since <= now() - make_interval(secs => $3)
+       returning s.device_uuid, s.batch, s.status, s.reason
+     ), late as (
+       select s.device_uuid,
+              coalesce(greatest(d.last_seen_at, c.reported_at) >= s.written_at, false) as heard, c.reported_at >= s.written_at as reported
+         from device_rollout_status s join devices d on d.uuid = s.device_uuid left join device_current_state c on c.device_uuid = s.device_uuid
+        where $4 and s.rollout_id = $1 and s.batch = coalesce($2, s.batch) and s.status in ('scheduled', 'updating')
+     ), expired as (
+       update device_rollout_status s
+          set status = case when late.heard then 'timed_out' else 'unreachable' end, failed_at = now(), updated_at = now(),
+              reason = case when not late.heard then 'silent since it was told'
+                            when s.reason is not null then 'not healthy in time: ' || s.reason
+                            when late.reported then 'not healthy in time: it never reported the new image'
+                            else 'not healthy in time: it fetched its target but reported nothing' end
+         from late where s.rollout_id = $1 and s.device_uuid = late.device_uuid and s.status in ('scheduled', 'updating')
+       returning s.device_uuid, s.batch, s.status, s.reason
+     ), moved as (
+       select * from soaked union all select * from expired
+     ), events as (
+       insert into rollout_events (rollout_id, type, device_uuid, batch, reason)
+       select $1, 'device.' || status, device_uuid, batch, reason from moved
+     )
+     select extract(epoch from max(s.healthy_since) + make_interval(secs => $3) - now())::float8 as due
+       from device_rollout_status s
+      where s.rollout_id = $1 and s.batch = coalesce($2, s.batch) and s.status = 'health_checking'
+        and s.healthy_since > now() - make_interval(secs => $3)`,
+    [input.rolloutId, input.batch, input.soakSeconds, input.deadlinePassed],
+  );
+  return done.rows[0]?.due ?? null;
+}
+
+/** Closes a batch with its verdict and the numbers it was made from; a batch that is closed stays as it is. */
+export async function closeBatch(
+  pool: Pool,
+  input: { rolloutId: string; batch: number; status: 'passed' | 'failed' | 'skipped' | 'stopped'; rule: string; explanation: string; counts: object },
+): Promise<void> {
+  await pool.query(
+    `with closed as (
+       update rollout_batches set status = $3, rule = $4, explanation = $5, counts = $6, ended_at = now()
+        where rollout_id = $1 and number = $2 and ended_at is null returning number
+     )
+     insert into rollout_events (rollout_id, type, batch, reason, data)
+     select $1, 'rollout.batch_' || $3::text, number, $5, jsonb_build_object('rule', $4::text, 'counts', $6::jsonb) from closed`,
+    [input.rolloutId, input.batch, input.status, input.rule, input.explanation, JSON.stringify(input.counts)],
+  );
+}

@@ -1,0 +1,123 @@
+import type { DeviceStatus } from './rollout-states';
+
+/** What a rollout changed in one field of one service of a device, as `fleetwave.image_changes` gives it. */
+export interface ServiceChange {
+  app_id: string;
+  service_id: string | number | null;
+  service: string | null;
+  index: number;
+  field: string;
+  from: string;
+  to: string;
+}
+
+/** A service as an agent reports it; everything else in the report is the agent's own. */
+export interface ReportedService {
+  appId: string;
+  serviceId: string | number | null;
+  serviceName: string | null;
+  image: string | null;
+  status: string;
+  health: string | null;
+  digest: string | null;
+  message: string | null;
+}
+
+/** What a report says about the services that a rollout changed. */
+export type Finding =
+  | { kind: 'running' }
+  | { kind: 'working'; reason: string }
+  | { kind: 'failed'; reason: string }
+  /** Still, or again, on another image. */
+  | { kind: 'elsewhere'; reason: string };
+
+/** Two references mean the same image: given by the caller, because parsing lies in its own module. */
+export type SameImage = (wanted: string, reported: string, reportedDigest: string | null) => boolean;
+
+const FAILED_STATUSES = new Set(['exited', 'dead', 'failed', 'rejected', 'error', 'crashloopbackoff', 'errimagepull', 'imagepullbackoff']);
+
+/**
+ * Judges a report against the images wanted in each changed service (`to` while updating, `from` while rolling back).
+ * The worst service decides: a device is only as healthy as its sickest changed service.
+ */
+export function judgeReport(changes: readonly ServiceChange[], wanted: 'to' | 'from', services: readonly ReportedService[], sameImage: SameImage): Finding {
+  const rank: Record<Finding['kind'], number> = { failed: 3, elsewhere: 2, working: 1, running: 0 };
+  let worst: Finding = { kind: 'running' };
+  for (const change of changes) {
+    const finding = judgeService(change, change[wanted], services, sameImage);
+    if (rank[finding.kind] > rank[worst.kind]) worst = finding;
+  }
+  return worst;
+}
+
+function judgeService(change: ServiceChange, wanted: string, services: readonly ReportedService[], sameImage: SameImage): Finding {
+  const name = change.service ?? String(change.service_id ?? change.index);
+  const found = services.find((service) => service.appId === change.app_id && isService(change, service));
+  if (found?.image == null) return { kind: 'elsewhere', reason: `service ${name} is not reported` };
+  if (!sameImage(wanted, found.image, found.digest)) return { kind: 'elsewhere', reason: `service ${name} runs ${found.image}` };
+  const status = found.status.toLowerCase();
+  const message = found.message === null ? '' : `: ${found.message}`;
+  if (FAILED_STATUSES.has(status)) return { kind: 'failed', reason: `${name} ${status}${message}` };
+  if (found.health?.toLowerCase() === 'unhealthy') return { kind: 'failed', reason: `${name} unhealthy${message}` };
+  if (status !== 'running') return { kind: 'working', reason: `${name} ${status}${message}` };
+  return { kind: 'running' };
+}
+
+/** By id where the service has one, else by name: an agent's list need not be in the order of the target's. */
+function isService(change: ServiceChange, service: ReportedService): boolean {
+  if (change.service_id !== null && service.serviceId !== null) return String(change.service_id) === String(service.serviceId);
+  return change.service !== null && change.service === service.serviceName;
+}
+
+export interface DeviceProgress {
+  status: DeviceStatus;
+  /** The device said it fetched the version that this rollout wrote. */
+  fetched: boolean;
+  soakSeconds: number;
+  healthySeconds: number;
+}
+
+/** The state a finding moves a device to, and why, or null when it stays. Deadlines and retries are not decided here. */
+export function afterFinding(device: DeviceProgress, finding: Finding): { status: DeviceStatus; reason: string | null } | null {
+  switch (device.status) {
+    case 'scheduled':
+    case 'updating':
+      if (finding.kind === 'running') return { status: device.soakSeconds === 0 ? 'completed' : 'health_checking', reason: null };
+      if (finding.kind === 'failed') return { status: 'failed', reason: finding.reason };
+      if (device.status === 'updating') return null;
+      return finding.kind === 'working' || device.fetched ? { status: 'updating', reason: finding.reason } : null;
+    case 'health_checking':
+      if (finding.kind === 'running') return device.healthySeconds >= device.soakSeconds ? { status: 'completed', reason: null } : null;
+      if (finding.kind === 'working') return { status: 'updating', reason: finding.reason };
+      return { status: 'failed', reason: finding.kind === 'failed' ? finding.reason : `went back: ${finding.reason}` };
+    case 'completed':
+      if (finding.kind === 'failed') return { status: 'failed', reason: `broke after it was healthy: ${finding.reason}` };
+      return finding.kind === 'elsewhere' ? { status: 'failed', reason: `went back: ${finding.reason}` } : null;
+    case 'rolling_back':
+    case 'rollback_failed':
+      return finding.kind === 'running' ? { status: 'rolled_back', reason: null } : null;
+    case 'pending':
+    case 'failed':
+    case 'timed_out':
+    case 'unreachable':
+    case 'rolled_back':
+    case 'skipped':
+    case 'superseded':
+      return null;
+  }
+}
+
+/** A device's own word (`POST /device/:uuid/health`) as a finding; `image` decides whether it speaks of the wanted one. */
+export function findingOfWord(status: 'healthy' | 'unhealthy' | 'updating' | 'failed' | 'rejected', message: string | null): Finding {
+  const text = message === null ? '' : `: ${message}`;
+  switch (status) {
+    case 'healthy':
+      return { kind: 'running' };
+    case 'updating':
+      return { kind: 'working', reason: `updating${text}` };
+    case 'unhealthy':
+    case 'failed':
+    case 'rejected':
+      return { kind: 'failed', reason: `${status}${text}` };
+  }
+}

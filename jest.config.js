@@ -29,7 +29,7 @@ module.exports = {
   projects: [
     layer('unit', 10),
     layer('activities', 60, servers),
-    layer('workflows', 120),
+    layer('workflows', 120, { globalSetup: '<rootDir>/test/support/time-skipping-setup.ts' }),
     layer('api', 60, servers),
     layer('integration', 240, servers),
     layer('replay', 60),

@@ -1,0 +1,23 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { Worker } from '@temporalio/worker';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { startTimeSkipping } from '../support/time-skipping';
+import { sleeper } from './fixtures/sleeper';
+
+let env: TestWorkflowEnvironment;
+beforeAll(async () => {
+  env = await startTimeSkipping();
+});
+afterAll(() => env.teardown());
+
+test('a workflow that sleeps for 30 days ends within seconds, 30 days later by its own clock', async () => {
+  const worker = await Worker.create({
+    connection: env.nativeConnection,
+    taskQueue: 'sleeper',
+    workflowsPath: require.resolve('./fixtures/sleeper'),
+  });
+  const before = await env.currentTimeMs();
+  const result = await worker.runUntil(env.client.workflow.execute(sleeper, { taskQueue: 'sleeper', workflowId: 'sleeper' }));
+  expect(result).toBe('rested');
+  expect((await env.currentTimeMs()) - before).toBeGreaterThanOrEqual(30 * 24 * 3600 * 1000);
+});

@@ -25,12 +25,14 @@ export const Settings = z.object({
   FLEETWAVE_TEMPORAL_CLI: z.string().optional().describe('Path of the `temporal` program for the embedded Temporal, where it is not on the PATH.'),
   XDG_CACHE_HOME: z.string().optional().describe('Where programs that were built or downloaded once are kept; `~/.cache` if unset.'),
   PATH: z.string().optional().describe('Where programs such as `temporal`, `go` and `docker-registry` are looked for.'),
+  FLEETWAVE_URL: z.url({ protocol: /^https?$/ }).default('http://127.0.0.1:4002').describe('Where the `fleetwave` command finds the HTTP API.'),
+  FLEETWAVE_TOKEN: z.string().min(1).optional().describe("Operator token of the `fleetwave` command. Unset, it uses the embedded stack's admin token where there is one."),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info').describe('Least severe line that is logged.'),
 });
 export type Config = z.infer<typeof Settings>;
 
 /** Keys that may also be given as a path in `<KEY>_FILE`, as container secrets are. */
-const FILE_KEYS = ['DATABASE_URL', 'FLEETWAVE_ADMIN_TOKEN', 'FLEETWAVE_WEBHOOK_SECRET'] as const;
+const FILE_KEYS = ['DATABASE_URL', 'FLEETWAVE_ADMIN_TOKEN', 'FLEETWAVE_WEBHOOK_SECRET', 'FLEETWAVE_TOKEN'] as const;
 
 /** Thrown with every problem of the environment at once, each naming its variable and what it is for. */
 export class ConfigError extends Error {

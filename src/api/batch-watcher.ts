@@ -1,0 +1,66 @@
+import type { Pool } from 'pg';
+import { claimSignal, readBatches, type WatchedBatch } from '../db/batch-signals';
+import type { Touch } from '../db/reports';
+import { noteworthyOutcome } from '../domain/noteworthy';
+import type { Logger } from '../log';
+
+/** Reports are gathered this long before a batch is counted, so that a burst of thousands costs a few counts. */
+const GATHER_MS = 150;
+
+export interface BatchWatcherDeps {
+  pool: Pool;
+  log: Logger;
+  /** Sends the `health` signal; may fail, the workflow's own timer is the safety net. */
+  signal(workflowId: string, signal: 'health', payload: { batch: number }): Promise<unknown>;
+}
+
+export interface BatchWatcher {
+  touched(touches: readonly Touch[]): void;
+  /** Waits for what is under way, and forgets the rest. */
+  close(): Promise<void>;
+}
+
+/** Tells workflows when the outcome of a batch can have changed: a few signals a batch, however many devices report. */
+export function createBatchWatcher(deps: BatchWatcherDeps): BatchWatcher {
+  const dirty = new Map<string, Touch>();
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<void> = Promise.resolve();
+  let closed = false;
+
+  function schedule(): void {
+    if (timer !== undefined || closed || dirty.size === 0) return;
+    timer = setTimeout(() => {
+      timer = undefined;
+      running = running.then(look).finally(schedule);
+    }, GATHER_MS);
+  }
+
+  async function look(): Promise<void> {
+    const touches = [...dirty.values()];
+    dirty.clear();
+    if (touches.length === 0) return;
+    try {
+      for (const batch of await readBatches(deps.pool, touches)) await tell(batch);
+    } catch (error) {
+      deps.log.warn({ err: error }, 'could not look at the batches that devices reported for; their workflows look by themselves');
+    }
+  }
+
+  async function tell(batch: WatchedBatch): Promise<void> {
+    const outcome = noteworthyOutcome(batch);
+    if (outcome === null || outcome === batch.signalled || !(await claimSignal(deps.pool, batch, outcome))) return;
+    await deps.signal(batch.workflowId, 'health', { batch: batch.batch });
+  }
+
+  return {
+    touched(touches) {
+      for (const touch of touches) dirty.set(`${touch.rolloutId} ${touch.batch}`, touch);
+      schedule();
+    },
+    async close() {
+      closed = true;
+      clearTimeout(timer);
+      await running;
+    },
+  };
+}

@@ -1,0 +1,45 @@
+import type { Pool } from 'pg';
+import type { RolloutStatus } from '../domain/rollout-states';
+import type { RolloutRules } from '../domain/rules';
+import type { StatusCounts } from '../domain/verdict';
+import type { Touch } from './reports';
+
+export interface WatchedBatch {
+  rolloutId: string;
+  batch: number;
+  workflowId: string;
+  status: RolloutStatus;
+  rules: RolloutRules;
+  signalled: string | null;
+  counts: StatusCounts;
+  /** Devices of the whole rollout still waiting for their rollback to be confirmed. */
+  rollingBack: number;
+}
+
+/** The counts of several batches at once, for deciding which workflows want to hear of it. */
+export async function readBatches(pool: Pool, touches: readonly Touch[]): Promise<WatchedBatch[]> {
+  const found = await pool.query<WatchedBatch>(
+    `select b.rollout_id as "rolloutId", b.number as batch, r.workflow_id as "workflowId", r.status, r.rules, b.signalled,
+            coalesce(counted.counts, '{}') as counts,
+            case when r.status = 'rolling_back' then
+              (select count(*)::int from device_rollout_status s where s.rollout_id = r.id and s.status = 'rolling_back') else 0 end as "rollingBack"
+       from unnest($1::uuid[], $2::int[]) as wanted (rollout_id, number)
+       join rollout_batches b using (rollout_id, number) join image_rollouts r on r.id = b.rollout_id
+       left join lateral (
+         select jsonb_object_agg(status, devices) as counts
+           from (select status, count(*) as devices from device_rollout_status s
+                  where s.rollout_id = b.rollout_id and s.batch = b.number group by status) by_status) counted on true
+      where r.ended_at is null`,
+    [touches.map((touch) => touch.rolloutId), touches.map((touch) => touch.batch)],
+  );
+  return found.rows;
+}
+
+/** Claims the right to signal an outcome of a batch: true for one of all API processes, once. */
+export async function claimSignal(pool: Pool, batch: Touch, outcome: string): Promise<boolean> {
+  const claimed = await pool.query(
+    'update rollout_batches set signalled = $3 where rollout_id = $1 and number = $2 and signalled is distinct from $3',
+    [batch.rolloutId, batch.batch, outcome],
+  );
+  return claimed.rowCount === 1;
+}

@@ -1,0 +1,131 @@
+import type { Pool } from 'pg';
+import { afterFinding, findingOfWord, judgeReport, type Finding, type ServiceChange } from '../domain/report';
+import { reportedServices, sameImage } from '../domain/report-services';
+import type { DeviceStatus } from '../domain/rollout-states';
+
+/** Batches in which a device changed its state: their verdict may have changed. */
+export interface Touch {
+  rolloutId: string;
+  batch: number;
+}
+
+/** A device's part in a rollout that has told it something and has not ended. */
+interface ActiveRow {
+  rolloutId: string;
+  batch: number;
+  status: DeviceStatus;
+  changes: ServiceChange[];
+  targetVersion: number;
+  soakSeconds: number;
+  healthySeconds: number;
+  apps: unknown;
+  reportedSinceWrite: boolean;
+}
+
+const ACTIVE_ROWS = `
+  select s.rollout_id as "rolloutId", s.batch, s.status, s.changes, s.target_version as "targetVersion",
+         (r.rules ->> 'soakSeconds')::float8 as "soakSeconds",
+         coalesce(extract(epoch from now() - s.healthy_since), 0)::float8 as "healthySeconds"`;
+const FROM_ACTIVE = `
+    from device_rollout_status s join image_rollouts r on r.id = s.rollout_id
+   where s.device_uuid = $1 and s.active and s.written_at is not null and r.ended_at is null`;
+
+export interface Report {
+  deviceUuid: string;
+  /** The reported apps document; undefined when the report says nothing about apps, which then keeps what is stored. */
+  apps: unknown;
+  version: number | null;
+  info: Record<string, unknown>;
+}
+
+/**
+ * Stores a report and moves the device on in each active rollout it is part of. One statement where nothing changes, one
+ * more for each change of state. A report is judged by the time it arrives, so it is always newer than the write it proves;
+ * one that was on its way when the target was written still shows the old image and moves nothing.
+ */
+export async function acceptReport(pool: Pool, report: Report): Promise<{ touches: Touch[] }> {
+  const rows = await pool.query<ActiveRow>(
+    `with saved as (
+       insert into device_current_state (device_uuid, apps, version, info, reported_at) values ($1, coalesce($2::jsonb, '{}'), $3, $4, clock_timestamp())
+       on conflict (device_uuid) do update
+          set apps = coalesce($2::jsonb, device_current_state.apps), version = coalesce($3, device_current_state.version),
+              info = device_current_state.info || excluded.info, reported_at = excluded.reported_at
+     ) ${ACTIVE_ROWS} ${FROM_ACTIVE}`,
+    [report.deviceUuid, report.apps === undefined ? null : JSON.stringify(report.apps), report.version, JSON.stringify(report.info)],
+  );
+  if (report.apps === undefined) return { touches: [] };
+  const services = reportedServices(report.apps);
+  return moveAll(pool, report.deviceUuid, rows.rows, (row) => ({
+    finding: judgeReport(row.changes, row.status === 'rolling_back' || row.status === 'rollback_failed' ? 'from' : 'to', services, sameImage),
+    fetched: report.version !== null && report.version >= row.targetVersion,
+  }));
+}
+
+export interface HealthWord {
+  deviceUuid: string;
+  appId: string | null;
+  service: string | null;
+  status: 'healthy' | 'unhealthy' | 'updating' | 'failed' | 'rejected';
+  image: string | null;
+  message: string | null;
+}
+
+/**
+ * A device's own word on its health. Where it names an image, that decides which one it speaks of; where it does not, the
+ * newest report since the write must not contradict it (docs/adr/0003).
+ */
+export async function acceptHealth(pool: Pool, word: HealthWord): Promise<{ touches: Touch[] }> {
+  const rows = await pool.query<ActiveRow>(
+    `${ACTIVE_ROWS}, c.apps, coalesce(c.reported_at > s.written_at, false) as "reportedSinceWrite"
+     ${FROM_ACTIVE.replace('where', 'left join device_current_state c on c.device_uuid = s.device_uuid where')}`,
+    [word.deviceUuid],
+  );
+  return moveAll(pool, word.deviceUuid, rows.rows, (row) => ({ finding: judgeWord(row, word), fetched: true }));
+}
+
+function judgeWord(row: ActiveRow, word: HealthWord): Finding {
+  const wanted = row.status === 'rolling_back' || row.status === 'rollback_failed' ? 'from' : 'to';
+  const about = row.changes.filter(
+    (change) => (word.appId === null || word.appId === change.app_id) && (word.service === null || word.service === change.service),
+  );
+  if (about.length === 0) return { kind: 'working', reason: 'reported the health of another service' };
+  const { image } = word;
+  if (image !== null && !about.every((change) => sameImage(change[wanted], image, null))) return { kind: 'elsewhere', reason: `runs ${image}` };
+  if (image === null && word.status === 'healthy' && row.reportedSinceWrite) {
+    return judgeReport(about, wanted, reportedServices(row.apps), sameImage);
+  }
+  return findingOfWord(word.status, word.message);
+}
+
+async function moveAll(
+  pool: Pool,
+  deviceUuid: string,
+  rows: readonly ActiveRow[],
+  judge: (row: ActiveRow) => { finding: Finding; fetched: boolean },
+): Promise<{ touches: Touch[] }> {
+  const touches: Touch[] = [];
+  for (const row of rows) {
+    const { finding, fetched } = judge(row);
+    const next = afterFinding({ status: row.status, fetched, soakSeconds: row.soakSeconds, healthySeconds: row.healthySeconds }, finding);
+    if (next !== null && (await moveDevice(pool, deviceUuid, row, next))) touches.push({ rolloutId: row.rolloutId, batch: row.batch });
+  }
+  return { touches };
+}
+
+/** Moves a device from the state and version it was judged in; if either changed meanwhile, somebody else was first. */
+async function moveDevice(pool: Pool, deviceUuid: string, row: ActiveRow, next: { status: DeviceStatus; reason: string | null }): Promise<boolean> {
+  const moved = await pool.query(
+    `with moved as (
+       update device_rollout_status
+          set status = $5, reason = $6, updated_at = now(),
+              healthy_since = case when $5 = 'health_checking' then now() when $5 = 'completed' then healthy_since end,
+              failed_at = case when $5 = 'failed' then now() else failed_at end
+        where rollout_id = $1 and device_uuid = $2 and status = $3 and target_version = $4
+       returning batch
+     )
+     insert into rollout_events (rollout_id, type, device_uuid, batch, actor, reason)
+     select $1, 'device.' || $5::text, $2, batch, 'device', $6 from moved`,
+    [row.rolloutId, deviceUuid, row.status, row.targetVersion, next.status, next.reason],
+  );
+  return moved.rowCount === 1;
+}

@@ -1,0 +1,17 @@
+import type { RolloutStatus } from './rollout-states';
+import { evidenceOf, verdict, type StatusCounts, type VerdictRules } from './verdict';
+
+/**
+ * The outcome of a batch that its workflow should hear of now, as a short key, or null while there is nothing to decide.
+ * A workflow is signalled once for each key, so the number of signals does not grow with the number of devices.
+ */
+export function noteworthyOutcome(input: { status: RolloutStatus; counts: StatusCounts; rollingBack: number; rules: VerdictRules }): string | null {
+  if (input.status === 'rolling_back') return input.rollingBack === 0 ? 'rolled back' : null;
+  const evidence = evidenceOf(input.counts);
+  const judged = verdict(evidence, evidence, input.rules);
+  if (judged.kind === 'fail') return `fail: ${judged.rule}`;
+  if (judged.kind === 'pass') return evidence.failures === 0 ? 'settled' : `settled with ${evidence.failures} failed`;
+  // All that is left to wait for is the soak: the workflow sets its timer to the moment when the last one is due.
+  const onTheirWay = evidence.attempted - evidence.settled - evidence.soaking;
+  return evidence.pending === 0 && onTheirWay === 0 && evidence.soaking > 0 ? 'soaking' : null;
+}

@@ -54,6 +54,13 @@ export class ProcessRecord {
     return found.map((entry) => entry.name);
   }
 
+  /** For a forced end: kills at once whatever runs for the directory. */
+  killRecorded(): void {
+    for (const { pid, command } of readRecord(this.#path)) {
+      if (command !== '' && commandLineOf(pid) === command) process.kill(pid, 'SIGKILL');
+    }
+  }
+
   #save(): void {
     writeFileSync(this.#path, JSON.stringify(this.#entries, undefined, 2));
   }

@@ -14,6 +14,10 @@ export async function preferredPort(wanted: number | undefined): Promise<number>
   return (await listenOnce(wanted)) ?? freePort();
 }
 
+export async function isPortFree(port: number): Promise<boolean> {
+  return (await listenOnce(port)) !== undefined;
+}
+
 function listenOnce(port: number): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     const server = createServer();

@@ -8,11 +8,14 @@ import { commandLineOf, endProcess } from './leftovers';
 import { startProcess, waitUntilReady, type ManagedProcess } from './managed-process';
 import { preferredPort } from './ports';
 import { accountForPostgres, findPostgresBinaries, prepareDirectory, type Account, type PostgresBinaries } from './postgres-binaries';
+import { placeForBinaries, placeForCluster } from './postgres-place';
 
 export interface PostgresOptions {
-  /** Holds `postgres/` (the cluster), `postgres.log`, `postgres.password` and `postgres.port`. */
+  /** Holds `postgres/` (the cluster), `postgres.log`, `postgres.password` and `postgres.port`; see `postgres-place.ts` for root. */
   directory: string;
+  /** Wanted port; another is taken when it is in use, unless `fixedPort`. */
   port?: number;
+  fixedPort?: boolean;
   /** For tests: nothing has to survive a crash of the machine, so nothing is flushed. */
   volatile?: boolean;
 }
@@ -37,23 +40,24 @@ const MAX_CONNECTIONS = 200;
  * a kill -9 of its parent works and keeps the data, the password and, where free, the port.
  */
 export async function startPostgres(options: PostgresOptions): Promise<PostgresServer> {
-  const binaries = findPostgresBinaries();
-  const parent = resolve(options.directory);
+  mkdirSync(options.directory, { recursive: true });
+  const account = accountForPostgres(join(resolve(options.directory), 'postgres'));
+  const binaries = placeForBinaries(findPostgresBinaries(), account);
+  const parent = placeForCluster(resolve(options.directory), account);
   const cluster = join(parent, 'postgres');
-  mkdirSync(parent, { recursive: true });
-  const account = accountForPostgres(cluster);
   const password = keptPassword(join(parent, 'postgres.password'), account);
   if (existsSync(join(cluster, 'PG_VERSION'))) await clearStaleLock(cluster);
   else await initialise(binaries, cluster, join(parent, 'postgres.password'), account);
 
   const portFile = join(parent, 'postgres.port');
-  const port = await preferredPort(options.port ?? keptPort(portFile));
+  const wanted = options.port ?? keptPort(portFile);
+  const port = options.fixedPort === true && wanted !== undefined ? wanted : await preferredPort(wanted);
   writeFileSync(portFile, String(port));
   const server = await startProcess({
     name: 'PostgreSQL',
     command: binaries.postgres,
     args: ['-D', cluster, '-p', String(port), ...settings(options.volatile ?? false)],
-    logFile: join(parent, 'postgres.log'),
+    logFile: join(options.directory, 'postgres.log'),
     env: { ...process.env, LC_ALL: 'C', TZ: 'UTC' },
     cwd: '/',
     ...account,

@@ -98,6 +98,8 @@ create table image_rollouts (
   trigger text not null constraint image_rollouts_trigger check (trigger in ('webhook', 'manual', 'reconcile')),
   actor text not null,
   delivery_id uuid references webhook_deliveries (id) on delete set null,
+  -- By the sender's clock: an older push of a tag that is delivered late must not undo a newer one.
+  pushed_at timestamptz,
   workflow_id text not null,
   -- The outbox: a row without dispatched_at is still to be started, whoever crashed meanwhile.
   dispatched_at timestamptz,

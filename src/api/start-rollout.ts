@@ -1,0 +1,51 @@
+import type { Pool } from 'pg';
+import { markStarted, postponeStart, type PendingRollout } from '../db/outbox';
+import { supersedeSignal } from '../workflows/messages';
+import type { StartRequest, TemporalGateway } from './temporal';
+
+/** How soon a rollout asks again whether the run before it has ended. */
+const WAIT_FOR_OLDER_RUN_MS = 1000;
+
+export interface StartDeps {
+  pool: Pool;
+  temporal: TemporalGateway;
+}
+
+/**
+ * Starts the workflow of an accepted rollout, or finds it started already by a process that died before it could note so.
+ * Where another revision's run holds the workflow id, that run is asked to give way, once, and this rollout waits for it.
+ */
+export async function startRollout({ pool, temporal }: StartDeps, rollout: PendingRollout): Promise<'started' | 'waiting'> {
+  if ((await temporal.start(startRequest(rollout))) === 'started') {
+    await markStarted(pool, rollout);
+    return 'started';
+  }
+  const running = await temporal.runningRollout(rollout.workflowId);
+  if (running === rollout.id) {
+    await markStarted(pool, rollout);
+    return 'started';
+  }
+  // The text is the memory of having asked: it survives this process and is what an operator sees in the row.
+  const waiting = `waits for the run of rollout ${running ?? '(unknown)'} to end`;
+  if (running !== undefined && rollout.lastError !== waiting) {
+    await temporal.signal(rollout.workflowId, supersedeSignal.name, { rolloutId: rollout.id });
+  }
+  await postponeStart(pool, rollout.id, waiting, WAIT_FOR_OLDER_RUN_MS);
+  return 'waiting';
+}
+
+function startRequest(rollout: PendingRollout): StartRequest {
+  const { id, image, tag, digest, attempt, strategy, trigger, actor, workflowId } = rollout;
+  const origin = trigger === 'webhook' ? 'from webhook' : `asked for by ${actor}`;
+  return {
+    workflowId,
+    input: { rolloutId: id, image, tag },
+    // The UI's list takes 200 bytes; image and tag alone may be longer than that.
+    summary: `${image}:${tag}, ${strategy}, ${origin}`.slice(0, 200),
+    details: [
+      `Rollout \`${id}\`, attempt ${String(attempt)}, accepted ${origin} (${actor}).`,
+      `- image: \`${image}:${tag}\``,
+      `- digest: ${digest === null ? 'not told by the sender' : `\`${digest}\``}`,
+    ].join('\n'),
+  };
+}

@@ -1,0 +1,123 @@
+import type { PoolClient } from 'pg';
+import { unidentifiedRevision, type TagHistory } from '../domain/acceptance';
+import type { DeviceSelection, RolloutRules } from '../domain/rules';
+
+/**
+ * Makes acceptances of one image and tag wait for each other until the transaction ends: "is it new" and "write it" must
+ * not be torn apart by a second delivery in between. Sorted, so that two envelopes cannot wait for each other.
+ */
+export async function lockTags(client: PoolClient, names: readonly string[]): Promise<void> {
+  await client.query(
+    `select pg_advisory_xact_lock(hashtextextended('fleetwave.accept ' || name, 0))
+       from (select distinct name from unnest($1::text[]) as name order by name) as sorted`,
+    [names],
+  );
+}
+
+export interface TagFacts extends TagHistory {
+  /** The asked revision; where none was asked, the one the tag was last seen with. */
+  revision: string;
+  /** Of the newest rollout, if it has this revision. */
+  digest: string | null;
+}
+
+/** The past of a tag for one revision, in one statement. `revision` null asks for whatever the tag was last seen with. */
+export async function readTagFacts(client: PoolClient, image: string, tag: string, revision: string | null): Promise<TagFacts> {
+  const { rows } = await client.query<TagFacts>(
+    `with newest as (
+       select * from image_rollouts where image = $1 and tag = $2 order by created_at desc, id desc limit 1
+     ), asked as (
+       select coalesce($3, (select revision from newest), $4) as revision
+     ), same as (
+       select r.* from image_rollouts r, asked where r.image = $1 and r.tag = $2 and r.revision = asked.revision
+        order by r.attempt desc limit 1
+     )
+     select asked.revision, (select digest from same) as digest,
+            (select ${KNOWN_ROLLOUT} from newest r) as newest,
+            (select ${KNOWN_ROLLOUT} from same r) as same,
+            (select h.reason from image_holds h
+              where h.image = $1 and h.tag = $2 and h.revision = asked.revision and h.lifted_at is null) as "holdReason",
+            exists (select from image_holds h, same where h.image = $1 and h.tag = $2 and h.revision = asked.revision
+              and h.lifted_at >= same.ended_at) as "holdLifted"
+       from asked`,
+    [image, tag, revision, unidentifiedRevision],
+  );
+  if (rows[0] === undefined) throw new Error('reading the past of a tag gave no row');
+  return rows[0];
+}
+
+const KNOWN_ROLLOUT = `jsonb_build_object('id', r.id, 'attempt', r.attempt, 'strategy', r.strategy, 'pushedAt', r.pushed_at, 'ended', r.ended_at is not null)`;
+
+export interface NewRollout {
+  image: string;
+  imageName: string;
+  registry: string;
+  repository: string;
+  tag: string;
+  digest: string | null;
+  revision: string;
+  attempt: number;
+  rules: RolloutRules;
+  selection: DeviceSelection;
+  policyId: string;
+  trigger: 'webhook' | 'manual';
+  actor: string;
+  deliveryId: string | null;
+  pushedAt: string | null;
+  workflowId: string;
+  /** Goes into the event that tells where the rollout came from. */
+  origin: Record<string, unknown>;
+}
+
+/**
+ * Writes the rollout, its first events, and the end of an older push of the tag that was not started yet, in one statement.
+ * `created_at` is taken under the tag's lock, not from the transaction's start: it is the order of acceptance.
+ */
+export async function insertRollout(client: PoolClient, rollout: NewRollout): Promise<string> {
+  const { rows } = await client.query<{ id: string }>(
+    `with accepted as (
+       insert into image_rollouts (image, image_name, registry, repository, tag, digest, revision, attempt, strategy, policy_id,
+                                   rules, selection, trigger, actor, delivery_id, pushed_at, workflow_id, created_at)
+       select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
+              greatest(clock_timestamp(), max(created_at) + interval '1 microsecond')
+         from image_rollouts where image = $1 and tag = $5
+       returning id
+     ), overtaken as (
+       update image_rollouts set status = 'superseded', ended_at = now(), reason = 'a newer push of the tag was accepted before it was started'
+        where workflow_id = $17 and dispatched_at is null and ended_at is null
+       returning id
+     ), told as (
+       insert into rollout_events (rollout_id, type, actor, reason, data)
+       select id, case $13::text when 'webhook' then 'image.webhook_received' else 'image.update_triggered' end, $14::text, null, $18::jsonb from accepted
+       union all
+       select id, 'rollout.accepted', $14, null, jsonb_build_object('attempt', $8::integer, 'strategy', $9::text, 'policy_id', $10::uuid) from accepted
+       union all
+       select overtaken.id, 'rollout.superseded', $14, 'a newer push of the tag was accepted before it was started',
+              jsonb_build_object('by', accepted.id) from overtaken, accepted
+     )
+     select id from accepted`,
+    [
+      rollout.image,
+      rollout.imageName,
+      rollout.registry,
+      rollout.repository,
+      rollout.tag,
+      rollout.digest,
+      rollout.revision,
+      rollout.attempt,
+      rollout.rules.strategy,
+      rollout.policyId,
+      JSON.stringify(rollout.rules),
+      JSON.stringify(rollout.selection),
+      rollout.trigger,
+      rollout.actor,
+      rollout.deliveryId,
+      rollout.pushedAt,
+      rollout.workflowId,
+      JSON.stringify(rollout.origin),
+    ],
+  );
+  const id = rows[0]?.id;
+  if (id === undefined) throw new Error('accepting a rollout wrote no row');
+  return id;
+}

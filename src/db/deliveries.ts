@@ -1,0 +1,40 @@
+import type { PoolClient } from 'pg';
+
+/** What was answered for one push, kept so that a repeated delivery gets the same answer. */
+export interface StoredResult {
+  outcome: string;
+  rollout_id: string | null;
+  strategy: string | null;
+  detail?: string;
+}
+
+export interface RecordedDelivery {
+  id: string;
+  /** Null for a delivery that is seen for the first time. */
+  result: StoredResult | null;
+}
+
+/**
+ * Writes one row a delivery key, or counts the delivery where the row exists. Of several that come at once, all but the
+ * first wait here for its commit and then see its result. Sorted, so that two envelopes cannot wait for each other.
+ */
+export async function recordDeliveries(client: PoolClient, source: string, keys: readonly string[]): Promise<Map<string, RecordedDelivery>> {
+  const recorded = await client.query<RecordedDelivery & { delivery_key: string }>(
+    `insert into webhook_deliveries (source, delivery_key)
+     select $1, key from unnest($2::text[]) as key order by key
+     on conflict on constraint webhook_deliveries_once
+       do update set times_received = webhook_deliveries.times_received + 1, last_received_at = now()
+     returning id, delivery_key, results -> 0 as result`,
+    [source, [...new Set(keys)]],
+  );
+  return new Map(recorded.rows.map(({ delivery_key, ...delivery }) => [delivery_key, delivery]));
+}
+
+/** Keeps what is going to be answered, in the transaction that made it true. */
+export async function keepResults(client: PoolClient, results: readonly { deliveryId: string; result: StoredResult & Record<string, unknown> }[]): Promise<void> {
+  await client.query(
+    `update webhook_deliveries set results = jsonb_build_array(kept.result)
+       from unnest($1::uuid[], $2::jsonb[]) as kept (id, result) where webhook_deliveries.id = kept.id`,
+    [results.map((one) => one.deliveryId), results.map((one) => JSON.stringify(one.result))],
+  );
+}

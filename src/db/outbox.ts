@@ -1,0 +1,75 @@
+import type { Pool } from 'pg';
+import { inTransaction } from './transaction';
+
+/** A rollout that was accepted and whose workflow is still to be started. */
+export interface PendingRollout {
+  id: string;
+  image: string;
+  tag: string;
+  digest: string | null;
+  attempt: number;
+  strategy: string;
+  trigger: string;
+  actor: string;
+  workflowId: string;
+  /** This try included. */
+  attempts: number;
+  /** What the last try ended with. */
+  lastError: string | null;
+}
+
+/**
+ * Takes up to `limit` due rollouts for `leaseMs`. No transaction stays open while Temporal is asked: a process that dies
+ * meanwhile leaves rows that are due again when the lease is over. Several processes never take the same row.
+ */
+export async function claimPending(pool: Pool, limit: number, leaseMs: number): Promise<PendingRollout[]> {
+  const claimed = await pool.query<PendingRollout>(
+    `with due as (
+       select id from image_rollouts
+        where dispatched_at is null and ended_at is null and dispatch_after <= now()
+        order by dispatch_after, id limit $1 for update skip locked
+     )
+     update image_rollouts r
+        set dispatch_after = now() + $2 * interval '1 millisecond', dispatch_attempts = r.dispatch_attempts + 1
+       from due where r.id = due.id
+     returning r.id, r.image, r.tag, r.digest, r.attempt, r.strategy, r.trigger, r.actor,
+               r.workflow_id as "workflowId", r.dispatch_attempts as attempts, r.dispatch_error as "lastError"`,
+    [limit, leaseMs],
+  );
+  return claimed.rows;
+}
+
+/** Gives a claimed rollout back, due after the delay, with what stood in the way. */
+export async function postponeStart(pool: Pool, rolloutId: string, error: string, delayMs: number): Promise<void> {
+  await pool.query(
+    `update image_rollouts set dispatch_error = $2, dispatch_after = now() + $3 * interval '1 millisecond'
+      where id = $1 and dispatched_at is null`,
+    [rolloutId, error, delayMs],
+  );
+}
+
+/**
+ * Notes that the rollout's workflow runs. Temporal runs one workflow an id, so an older rollout of that id that still
+ * looks alive has lost its workflow (terminated, or its history deleted): it ends here, or it would look alive for ever
+ * and stand in the way of `image_rollouts_one_running_per_tag`. Done twice, the second time changes nothing.
+ */
+export async function markStarted(pool: Pool, rollout: Pick<PendingRollout, 'id' | 'workflowId'>): Promise<void> {
+  await inTransaction(pool, async (client) => {
+    await client.query(
+      `with lost as (
+         update image_rollouts set status = 'failed', ended_at = now(), error = $3
+          where workflow_id = $2 and id <> $1 and dispatched_at is not null and ended_at is null
+         returning id
+       )
+       insert into rollout_events (rollout_id, type, reason, data) select id, 'rollout.failed', $3, jsonb_build_object('next', $1::uuid) from lost`,
+      [rollout.id, rollout.workflowId, 'its workflow ended without finishing the rollout (terminated?)'],
+    );
+    await client.query(
+      `with started as (
+         update image_rollouts set dispatched_at = now(), dispatch_error = null where id = $1 and dispatched_at is null returning id, workflow_id
+       )
+       insert into rollout_events (rollout_id, type, data) select id, 'rollout.dispatched', jsonb_build_object('workflow_id', workflow_id) from started`,
+      [rollout.id],
+    );
+  });
+}

@@ -111,14 +111,14 @@ begin
       config_image := service -> 'config' -> 'image';
       if jsonb_typeof(config_image) = 'string' then
         image := fleetwave.normalized_image(config_image #>> '{}');
-        if image <> all (images) then
+        if image is not null and image <> all (images) then
           images := images || image;
         end if;
       end if;
       image_name := service -> 'imageName';
       if jsonb_typeof(image_name) = 'string' and image_name is distinct from config_image then
         image := fleetwave.normalized_image(image_name #>> '{}');
-        if image <> all (images) then
+        if image is not null and image <> all (images) then
           images := images || image;
         end if;
       end if;

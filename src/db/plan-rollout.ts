@@ -38,7 +38,7 @@ with affected as materialized (
                                         md5(device_uuid::text || $1::uuid::text), device_uuid) as position
     from judged where not on_target
 ), batched as (
-  select b.device_uuid, b.batch
+  select b.device_uuid, b.batch, b.approval
     from (select array_agg(device_uuid order by position) as devices, array_agg(tags order by position) as tags,
                  array_agg(fleet_id order by position) as fleets from ordered) list
    cross join lateral fleetwave.assign_batches(list.devices, list.tags, list.fleets, $9::jsonb) b
@@ -59,17 +59,16 @@ with affected as materialized (
   insert into device_rollout_status (rollout_id, device_uuid, image, batch, changes)
   select $1, b.device_uuid, $2, b.batch, case when taken.status = 'superseded' then taken.changes else '[]' end
     from batched b left join taken using (device_uuid)
-  returning batch
 ), left_out as (
   insert into device_rollout_status (rollout_id, device_uuid, image, status, reason, active, changes)
   select $1, device_uuid, $2, 'skipped', 'already on target', false, changes from judged where on_target
   returning device_uuid
 ), batches as (
   insert into rollout_batches (rollout_id, number, planned, requires_approval)
-  select $1, batch, count(*), false from planned group by batch
-  returning number, planned
+  select $1, batch, count(*), bool_or(approval) from batched group by batch
+  returning number, planned, requires_approval
 ), summary as (
-  select coalesce((select jsonb_agg(jsonb_build_object('number', number, 'planned', planned) order by number) from batches), '[]') as batches,
+  select coalesce((select jsonb_agg(jsonb_build_object('number', number, 'planned', planned, 'requiresApproval', requires_approval) order by number) from batches), '[]') as batches,
          (select count(*)::int from left_out) as on_target,
          (select coalesce(array_agg(distinct r.workflow_id), '{}') from taken join image_rollouts r on r.id = taken.rollout_id where r.ended_at is null) as took_over
 ), event as (
@@ -94,7 +93,7 @@ export async function planRollout(pool: Pool, rollout: RolloutFacts): Promise<St
     );
     if (state.rows[0]?.ended !== false) return null;
     if (!state.rows[0].planned) {
-      const stored = await client.query<{ batches: { number: number; planned: number }[]; alreadyOnTarget: number; tookOverFrom: string[] }>(PLAN, [
+      const stored = await client.query<StoredPlan>(PLAN, [
         rollout.id,
         rollout.image,
         rollout.tag,
@@ -105,27 +104,16 @@ export async function planRollout(pool: Pool, rollout: RolloutFacts): Promise<St
         selection.deviceUuids ?? null,
         JSON.stringify(rules.steps),
       ]);
-      const plan = stored.rows[0];
-      if (plan === undefined) return null;
-      return { ...plan, batches: plan.batches.map((batch) => ({ ...batch, requiresApproval: approvalOf(rollout, batch.number) })) };
+      return stored.rows[0] ?? null;
     }
-    const batches = await client.query<{ number: number; planned: number }>(
-      'select number, planned from rollout_batches where rollout_id = $1 order by number',
+    const batches = await client.query<PlannedBatch>(
+      'select number, planned, requires_approval as "requiresApproval" from rollout_batches where rollout_id = $1 order by number',
       [rollout.id],
     );
     const onTarget = await client.query<{ count: number }>(
       `select count(*)::int as count from device_rollout_status where rollout_id = $1 and batch is null`,
       [rollout.id],
     );
-    return {
-      batches: batches.rows.map((batch) => ({ ...batch, requiresApproval: approvalOf(rollout, batch.number) })),
-      alreadyOnTarget: onTarget.rows[0]?.count ?? 0,
-      tookOverFrom: [],
-    };
+    return { batches: batches.rows, alreadyOnTarget: onTarget.rows[0]?.count ?? 0, tookOverFrom: [] };
   });
-}
-
-/** Steps that turned out empty were dropped, so a batch's step is looked up by its place only while none was. */
-function approvalOf(rollout: RolloutFacts, batch: number): boolean {
-  return rollout.rules.steps[batch - 1]?.approval === true;
 }

@@ -73,8 +73,8 @@ const table: Readonly<Record<Command, Readonly<Record<Active, string | { why: st
   advance: {
     pending: { why: 'no batch has started' },
     awaiting_approval: { why: 'it waits for approval, not for time: approve it' },
-    scheduled: 'ends the delay before the next batch',
-    in_progress: "ends the current batch's soak",
+    scheduled: { why: 'it waits for its window, which no command opens' },
+    in_progress: "ends the current batch's delay or soak",
     paused: { why: 'it is paused; resume it first' },
     rolling_back: { why: 'it is rolling back' },
   },

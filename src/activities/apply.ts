@@ -1,0 +1,31 @@
+import { heartbeat } from '@temporalio/activity';
+import { applyChunk, openBatch, type AppliedChunk } from '../db/apply-batch';
+import { tally } from '../db/tally';
+import type { StatusCounts } from '../domain/verdict';
+import type { ActivityDeps } from './deps';
+
+export interface ApplyBatchResult {
+  /** False when a pause, a rollback or the end stopped it: what is left is applied by the next call. */
+  done: boolean;
+  batch: StatusCounts;
+  overall: StatusCounts;
+}
+
+export function applyActivities({ pool, chunkSize }: ActivityDeps) {
+  return {
+    /**
+     * Writes the target state of a batch's devices, a few thousand a transaction. Running it twice writes nobody twice (key:
+     * a device leaves `pending` in the statement that writes it). Heartbeats after each chunk, and ends early when cancelled.
+     */
+    async applyBatch(input: { rolloutId: string; batch: number }): Promise<ApplyBatchResult> {
+      const open = await openBatch(pool, input.rolloutId, input.batch);
+      let chunk: AppliedChunk | undefined;
+      while (open && (chunk === undefined || chunk.taken === chunkSize)) {
+        chunk = await applyChunk(pool, input.rolloutId, input.batch, chunkSize);
+        heartbeat(chunk);
+      }
+      const counts = await tally(pool, input.rolloutId, input.batch);
+      return { done: open && (counts.batch.pending ?? 0) === 0, ...counts };
+    },
+  };
+}

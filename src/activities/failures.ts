@@ -1,0 +1,9 @@
+import { ApplicationFailure } from '@temporalio/common';
+
+/** Failure types: wire names that the workflow and people's searches rely on. */
+export const rolloutNotFound = 'RolloutNotFound';
+
+/** There is no such rollout row: trying again cannot help. */
+export function rolloutMissing(rolloutId: string): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(`there is no rollout ${rolloutId} in the database; was it restored from an older backup?`, rolloutNotFound);
+}

@@ -1,0 +1,19 @@
+import { applyActivities } from './apply';
+import type { ActivityDeps } from './deps';
+import { judgeActivities } from './judge';
+import { planActivities } from './plan';
+import { recordActivities } from './record';
+import { rollbackActivities } from './rollback';
+
+/** Every activity of the worker; their names are wire names. The workflow imports only the type. */
+export function createActivities(deps: ActivityDeps) {
+  return {
+    ...planActivities(deps),
+    ...applyActivities(deps),
+    ...judgeActivities(deps),
+    ...rollbackActivities(deps),
+    ...recordActivities(deps),
+  };
+}
+
+export type Activities = ReturnType<typeof createActivities>;

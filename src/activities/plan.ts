@@ -1,0 +1,26 @@
+import { planRollout, type PlannedBatch } from '../db/plan-rollout';
+import { readRollout } from '../db/rollout-facts';
+import type { RolloutStatus } from '../domain/rollout-states';
+import type { RolloutRules } from '../domain/rules';
+import type { ActivityDeps } from './deps';
+import { rolloutMissing } from './failures';
+
+export type PlanResult =
+  | { outcome: 'ended'; status: RolloutStatus }
+  | { outcome: 'planned'; digest: string | null; rules: RolloutRules; batches: PlannedBatch[]; alreadyOnTarget: number; tookOverFrom: string[] };
+
+export function planActivities({ pool }: ActivityDeps) {
+  return {
+    /**
+     * Plans the rollout's devices into batches, in the database. Running it twice reads the plan of the first time (key: the
+     * rollout's `planned_at`). Throws RolloutNotFound. Does not heartbeat: it is one statement.
+     */
+    async planRollout(input: { rolloutId: string }): Promise<PlanResult> {
+      const rollout = await readRollout(pool, input.rolloutId);
+      if (rollout === null) throw rolloutMissing(input.rolloutId);
+      const plan = await planRollout(pool, rollout);
+      if (plan === null) return { outcome: 'ended', status: rollout.status };
+      return { outcome: 'planned', digest: rollout.digest, rules: rollout.rules, ...plan };
+    },
+  };
+}

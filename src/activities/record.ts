@@ -1,0 +1,60 @@
+import { finishRollout, type FinalStatus } from '../db/finish';
+import { recordProgress, type ProgressEvent } from '../db/progress';
+import { acceptHealth } from '../db/reports';
+import { retryDevices } from '../db/retry';
+import type { RolloutStatus } from '../domain/rollout-states';
+import type { ActivityDeps } from './deps';
+
+export type { ProgressEvent };
+
+export interface RecordProgressInput {
+  rolloutId: string;
+  /** Grows with each call of one rollout: the key by which a repeated or late call changes nothing. */
+  seq: number;
+  status: RolloutStatus;
+  progress: Record<string, unknown>;
+  events: ProgressEvent[];
+}
+
+export interface FinishRolloutInput {
+  rolloutId: string;
+  status: FinalStatus;
+  reason: string;
+  actor: string;
+  error: string | null;
+  hold: boolean;
+}
+
+export interface RecordHealthInput {
+  device: string;
+  status: 'healthy' | 'unhealthy' | 'failed' | 'rejected' | 'updating';
+  message: string | null;
+}
+
+export function recordActivities({ pool }: ActivityDeps) {
+  return {
+    /** Writes the rollout's state, what it waits for, and its events. Key: `seq`. */
+    async recordProgress(input: RecordProgressInput): Promise<void> {
+      await recordProgress(pool, input);
+    },
+
+    /** Ends the rollout and lets go of its devices; may place a hold. Running it twice ends it once (key: its end). */
+    async finishRollout(input: FinishRolloutInput): Promise<void> {
+      await finishRollout(pool, input);
+    },
+
+    /** Records the word of a device that came as a signal, as if the device had reported it. Key: the device's state. */
+    async recordHealth(input: RecordHealthInput): Promise<void> {
+      await acceptHealth(pool, { deviceUuid: input.device, appId: null, service: null, image: null, status: input.status, message: input.message });
+    },
+
+    /**
+     * Tells failed devices again, those whose `tries` are fewer than `attempt`. Running it twice tells nobody twice (key: the
+     * tries). Devices that refused are left alone.
+     * @returns how many devices were told again.
+     */
+    async retryDevices(input: { rolloutId: string; attempt: number }): Promise<number> {
+      return retryDevices(pool, input.rolloutId, input.attempt);
+    },
+  };
+}

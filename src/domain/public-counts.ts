@@ -1,0 +1,40 @@
+import { evidenceOf, type StatusCounts } from './verdict';
+
+/** A rollout's or a batch's devices as people read them: the API's `counts`, the same everywhere. */
+export interface PublicCounts {
+  planned: number;
+  attempted: number;
+  healthy: number;
+  soaking: number;
+  failed: number;
+  timed_out: number;
+  unreachable: number;
+  skipped: number;
+  deferred: number;
+  superseded: number;
+  rolling_back: number;
+  rolled_back: number;
+  rollback_failed: number;
+  already_on_target: number;
+}
+
+/** `planned` devices have a batch; those already on target at the plan never got one and are counted apart. */
+export function publicCounts(counts: StatusCounts, alreadyOnTarget: number): PublicCounts {
+  const evidence = evidenceOf(counts);
+  return {
+    planned: Object.values(counts).reduce((sum, devices) => sum + devices, 0),
+    attempted: evidence.attempted,
+    healthy: evidence.healthy,
+    soaking: evidence.soaking,
+    failed: counts.failed ?? 0,
+    timed_out: counts.timed_out ?? 0,
+    unreachable: counts.unreachable ?? 0,
+    skipped: counts.skipped ?? 0,
+    deferred: 0,
+    superseded: evidence.superseded,
+    rolling_back: counts.rolling_back ?? 0,
+    rolled_back: counts.rolled_back ?? 0,
+    rollback_failed: counts.rollback_failed ?? 0,
+    already_on_target: alreadyOnTarget,
+  };
+}

@@ -1,0 +1,80 @@
+import { Runtime, Worker, type LogLevel } from '@temporalio/worker';
+import { ConfigError, loadConfig, type Config } from '../config';
+import { assertSchemaCurrent } from '../db/migrate';
+import { createPool } from '../db/pool';
+import { createLogger, type Logger } from '../log';
+import { connectTemporal } from './connection';
+import { workerOptions } from './options';
+import { registerSearchAttributes } from './register-search-attributes';
+
+/**
+ * The worker process. The SDK turns SIGINT and SIGTERM into a graceful stop: what is under way gets its grace time, then
+ * `run` returns and the connections are closed.
+ */
+async function main(config: Config, log: Logger): Promise<void> {
+  if (config.DATABASE_URL === undefined) throw new ConfigError('DATABASE_URL is not set. Give it, or run everything on one machine with `npm start`.');
+  installRuntime(log);
+  const stopping = new AbortController();
+  const stop = (): void => stopping.abort(new Error('stopped before it was connected'));
+  process.once('SIGTERM', stop).once('SIGINT', stop);
+
+  const pool = createPool({
+    url: config.DATABASE_URL,
+    size: config.DATABASE_POOL_SIZE,
+    applicationName: 'fleetwave-worker',
+    onIdleError: (error) => log.warn({ err: error }, 'an idle database connection broke and was replaced'),
+  });
+  try {
+    await assertSchemaCurrent(pool);
+    const connection = await connectTemporal(config, log, stopping.signal);
+    try {
+      await registerSearchAttributes(connection, config.TEMPORAL_NAMESPACE);
+      const worker = await Worker.create(workerOptions(config, pool, connection));
+      log.info({ taskQueue: config.FLEETWAVE_TASK_QUEUE, namespace: config.TEMPORAL_NAMESPACE }, 'worker is polling');
+      await worker.run();
+    } finally {
+      await connection.close();
+    }
+  } finally {
+    await pool.end();
+  }
+}
+
+/** The SDK's own log lines join ours, as JSON, at our level. */
+function installRuntime(log: Logger): void {
+  const write = (level: LogLevel, message: string, meta?: object): void => {
+    const name = level.toLowerCase();
+    if (name === 'trace' || name === 'debug' || name === 'info' || name === 'warn' || name === 'error') log[name]({ ...meta }, message);
+  };
+  Runtime.install({
+    logger: {
+      log: write,
+      trace: (message, meta) => write('TRACE', message, meta),
+      debug: (message, meta) => write('DEBUG', message, meta),
+      info: (message, meta) => write('INFO', message, meta),
+      warn: (message, meta) => write('WARN', message, meta),
+      error: (message, meta) => write('ERROR', message, meta),
+    },
+    telemetryOptions: { logging: { forward: {}, filter: { core: 'WARN', other: 'ERROR' } } },
+  });
+}
+
+function start(): void {
+  let config: Config;
+  try {
+    config = loadConfig();
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  }
+  const log = createLogger({ level: config.LOG_LEVEL, component: 'worker' });
+  main(config, log).then(
+    () => process.exit(0),
+    (error: unknown) => {
+      log.fatal({ err: error }, error instanceof Error ? error.message : 'the worker ended');
+      process.exit(1);
+    },
+  );
+}
+
+start();

@@ -1,0 +1,21 @@
+import { proxyActivities } from '@temporalio/workflow';
+import type { Activities } from '../activities';
+
+/**
+ * Short statements. Tried again for as long as the rollout lives: a database that is away delays a rollout, it does not
+ * fail it. Half a minute at most between tries, so that a rollout goes on soon after the database is back.
+ */
+export const quick = proxyActivities<Activities>({
+  startToCloseTimeout: '1 minute',
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds' },
+});
+
+/**
+ * Work in chunks over a whole batch. The heartbeat, once a chunk, finds a dead worker within half a minute; the chunk that
+ * was under way was either committed or not, so the next try goes on where it stood.
+ */
+export const chunked = proxyActivities<Activities>({
+  startToCloseTimeout: '1 hour',
+  heartbeatTimeout: '30 seconds',
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds' },
+});

@@ -1,0 +1,141 @@
+import { setCurrentDetails, setDefaultSignalHandler, setHandler, upsertSearchAttributes, type SignalDefinition } from '@temporalio/workflow';
+import type { RecordHealthInput } from '../activities/record';
+import { commandDescriptions, commandEffect, type Command } from '../domain/commands';
+import type { RolloutStatus } from '../domain/rollout-states';
+import { detailsOf } from './details';
+import {
+  advanceSignal,
+  approveSignal,
+  cancelSignal,
+  healthSignal,
+  pauseSignal,
+  rejectSignal,
+  resumeSignal,
+  rollbackSignal,
+  searchAttributes,
+  statusQuery,
+  supersedeSignal,
+  type CommandPayload,
+} from './messages';
+import { statusOf, viewOf, type RolloutState } from './state';
+
+const signals: Readonly<Record<Command, SignalDefinition<[CommandPayload?]>>> = {
+  pause: pauseSignal,
+  resume: resumeSignal,
+  cancel: cancelSignal,
+  rollback: rollbackSignal,
+  approve: approveSignal,
+  reject: rejectSignal,
+  advance: advanceSignal,
+};
+
+/** Enough for a person to see what was just said; the events hold everything. */
+const REMARKS_SHOWN = 5;
+
+export interface Control {
+  /** Shows the state everywhere it is shown: current details, search attribute. */
+  show(): void;
+  /** Adds an event to what is to be recorded. */
+  note(type: string, fields?: { actor?: string; reason?: string | null; batch?: number | null; data?: Record<string, unknown> }): void;
+  /** Device words that came as signals, to be recorded by an activity. */
+  words: RecordHealthInput[];
+}
+
+/**
+ * Wires every signal and query, before anything is awaited. Handlers only change the state and never throw: a plain error in
+ * a handler would block the workflow for ever. A command that does not apply, and a signal nobody knows, is shown and noted.
+ */
+export function listen(state: RolloutState): Control {
+  let shown: RolloutStatus | null = null;
+  const words: RecordHealthInput[] = [];
+
+  const control: Control = {
+    words,
+    show() {
+      const status = statusOf(state);
+      if (status !== shown) upsertSearchAttributes([{ key: searchAttributes.status, value: status }]);
+      shown = status;
+      setCurrentDetails(detailsOf(state));
+    },
+    note(type, fields = {}) {
+      const { actor = 'fleetwave', reason = null, batch = state.batch, data = {} } = fields;
+      state.unrecorded.push({ type, actor, reason, batch, data });
+    },
+  };
+
+  function remark(text: string): void {
+    state.remarks = [...state.remarks, text].slice(-REMARKS_SHOWN);
+  }
+
+  function command(name: Command, payload: CommandPayload | undefined): void {
+    const { actor, reason } = readable(payload);
+    const effect = commandEffect(name, statusOf(state));
+    if (effect.applies) obey(state, name, reason ?? `${name} by ${actor}`, actor);
+    const said = effect.applies ? effect.effect : `changes nothing: ${effect.why}`;
+    remark(`${name} (${actor}): ${said}`);
+    control.note(`command.${name}`, { actor, reason, data: { applied: effect.applies, effect: said } });
+    control.show();
+  }
+
+  for (const name of Object.keys(signals) as Command[]) {
+    setHandler(signals[name], (payload) => command(name, payload), { description: commandDescriptions[name] });
+  }
+  setHandler(
+    healthSignal,
+    (payload) => {
+      state.look = true;
+      if (typeof payload?.device !== 'string' || payload.status === undefined) return;
+      words.push({ device: payload.device, status: payload.status, message: payload.message ?? null });
+    },
+    { description: 'Look at the health of the batch now; with {"device": "<uuid>", "status": "healthy"} also record a device\'s own word.' },
+  );
+  setHandler(
+    supersedeSignal,
+    (payload) => {
+      if (state.stop !== null || state.phase === 'rolling_back') return;
+      state.stop = { kind: 'supersede', reason: `a newer push of the same tag took over (${payload?.rolloutId ?? 'unknown rollout'})`, actor: 'fleetwave' };
+    },
+    { description: 'Sent by Fleetwave when a newer push of the same tag was accepted.' },
+  );
+  setHandler(statusQuery, () => viewOf(state), { description: 'What the rollout waits for, since and until when, and what can be done.' });
+  // Last: setting it drains the buffer of early signals, and those with a handler of their own must not fall in here.
+  setDefaultSignalHandler((name) => {
+    remark(`unknown signal "${name}": did you mean one of ${Object.keys(signals).join(', ')}?`);
+    control.note('command.unknown', { actor: 'temporal', data: { signal: name.slice(0, 100) } });
+    control.show();
+  });
+  return control;
+}
+
+function obey(state: RolloutState, name: Command, reason: string, actor: string): void {
+  switch (name) {
+    case 'pause':
+      state.paused = true;
+      break;
+    case 'resume':
+      state.paused = false;
+      break;
+    case 'approve':
+      state.approved = true;
+      break;
+    case 'advance':
+      state.advance = true;
+      break;
+    case 'cancel':
+      state.stop = { kind: 'cancel', reason, actor };
+      break;
+    case 'reject':
+      state.stop = { kind: 'cancel', reason: `approval refused: ${reason}`, actor };
+      break;
+    case 'rollback':
+      state.stop = state.stop?.kind === 'cancel' ? state.stop : { kind: 'rollback', reason, actor };
+      break;
+  }
+}
+
+/** The input box of the Temporal UI takes any JSON: whatever is there, two short strings or nothing come out. */
+function readable(payload: unknown): { actor: string; reason: string | null } {
+  const given = typeof payload === 'object' && payload !== null ? (payload as Record<string, unknown>) : {};
+  const text = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value.slice(0, 500) : null);
+  return { actor: text(given['actor']) ?? 'temporal', reason: text(given['reason']) };
+}

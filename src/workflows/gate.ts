@@ -1,0 +1,45 @@
+import type { RolloutRules } from '../domain/rules';
+import type { Control } from './control';
+import type { Recorder } from './recorder';
+import type { RolloutState } from './state';
+import { waitActive, whileRunning } from './waiting';
+
+/** A gate nobody opens must not stay open for ever; a day is one working day in every time zone. */
+const APPROVAL_TIMEOUT_MS = 24 * 60 * 60 * 1000;
+
+export interface BatchGate {
+  number: number;
+  requiresApproval: boolean;
+}
+
+/** Everything that holds a batch back: a pause, the delay after the one before, an approval. @throws Stopped */
+export async function passGate(state: RolloutState, control: Control, recorder: Recorder, rules: RolloutRules, batch: BatchGate): Promise<void> {
+  await whileRunning(state);
+  if (batch.number > 1 && rules.batchDelaySeconds > 0) {
+    await waitActive(state, control, {
+      ms: rules.batchDelaySeconds * 1000,
+      what: `the delay before batch ${batch.number}`,
+      wake: () => state.advance,
+    });
+  }
+  state.advance = false;
+  if (batch.requiresApproval || (batch.number === 1 && rules.requiresApproval)) await approval(state, control, batch.number);
+  // The statement that writes target state looks at the recorded state: a resume must be there before it.
+  await recorder.settled();
+  state.phase = 'in_progress';
+  state.batch = batch.number;
+}
+
+async function approval(state: RolloutState, control: Control, batch: number): Promise<void> {
+  state.phase = 'awaiting_approval';
+  state.approved = false;
+  control.note('rollout.awaiting_approval', { batch });
+  await waitActive(state, control, {
+    ms: APPROVAL_TIMEOUT_MS,
+    what: `approval of batch ${batch}`,
+    nextRule: 'ends cancelled when nobody approves in time',
+    wake: () => state.approved,
+  });
+  if (!state.approved) state.stop = { kind: 'cancel', reason: `nobody approved batch ${batch} in time`, actor: 'fleetwave' };
+  await whileRunning(state);
+}

@@ -1,0 +1,71 @@
+import type { RolloutRules } from '../domain/rules';
+import { evidenceOf, nextRule, verdict, type Evidence, type StatusCounts, type Verdict } from '../domain/verdict';
+import { quick } from './activity-options';
+import type { Control } from './control';
+import type { RolloutState } from './state';
+import { checkStop, waitActive } from './waiting';
+
+/** Signals tell the news; without one a batch is looked at after a quarter of its time, then ever more rarely. */
+const FIRST_LOOK = 1 / 4;
+const SHORTEST_WAIT_MS = 50;
+
+/** A verdict that is decided, with the counts of the batch that it was made from. */
+export type Judged = Exclude<Verdict, { kind: 'wait' }> & { counts: StatusCounts };
+
+/**
+ * Waits until a batch's verdict is decided: by signals that its outcome may have changed, by the timer as a safety net, and
+ * at the latest by the deadline, which turns what is not settled into failures. Clocks stand still while paused.
+ * `batch` null judges all devices at once, as after a retry. @throws Stopped
+ */
+export async function settle(
+  state: RolloutState,
+  control: Control,
+  rules: RolloutRules,
+  scope: { batch: number | null; counts: StatusCounts },
+): Promise<Judged> {
+  let leftMs = rules.healthTimeoutSeconds * 1000;
+  let lookMs = leftMs * FIRST_LOOK;
+  let soakDueMs: number | null = null;
+  let soakSeconds = rules.soakSeconds;
+  let evidence = evidenceOf(scope.counts);
+  for (;;) {
+    const ms = Math.max(soakDueMs ?? (leftMs > 0 ? Math.min(lookMs, leftMs) : lookMs), SHORTEST_WAIT_MS);
+    const open = evidence.attempted - evidence.settled;
+    leftMs -= await waitActive(state, control, {
+      ms,
+      what: soakDueMs === null ? `health of ${open} ${open === 1 ? 'device' : 'devices'}` : `the soak of ${open} ${open === 1 ? 'device' : 'devices'}`,
+      nextRule: nextRule(evidence, rules),
+      untilMs: soakDueMs ?? Math.max(leftMs, 0),
+      wake: () => state.look || state.advance,
+    });
+    if (state.advance) soakSeconds = 0;
+    state.look = state.advance = false;
+    await recordWords(state, control);
+
+    const deadlinePassed = leftMs <= 0;
+    const seen = await quick.readHealth.executeWithOptions(
+      { summary: deadlinePassed ? 'count the batch, its time is up' : 'count the batch' },
+      [{ rolloutId: state.input.rolloutId, batch: scope.batch, soakSeconds, deadlinePassed }],
+    );
+    checkStop(state);
+    evidence = evidenceOf(seen.batch);
+    state.counts = seen.overall;
+    control.show();
+    const judged = verdict(evidence, evidenceOf(seen.overall), rules);
+    if (judged.kind !== 'wait') return { ...judged, counts: seen.batch };
+    soakDueMs = onlySoaking(evidence) && seen.soakDueSeconds !== null ? seen.soakDueSeconds * 1000 : null;
+    lookMs *= 2;
+  }
+}
+
+function onlySoaking(evidence: Evidence): boolean {
+  return evidence.soaking > 0 && evidence.settled + evidence.soaking === evidence.attempted;
+}
+
+/** Devices' own words that came as signals go the same way as those over HTTP: recorded first, then judged. */
+async function recordWords(state: RolloutState, control: Control): Promise<void> {
+  for (let word = control.words.shift(); word !== undefined; word = control.words.shift()) {
+    checkStop(state);
+    await quick.recordHealth.executeWithOptions({ summary: `${word.device} says ${word.status}` }, [word]);
+  }
+}

@@ -1,0 +1,83 @@
+import { availableCommands } from '../domain/commands';
+import { publicCounts } from '../domain/public-counts';
+import { isFinal, type RolloutStatus } from '../domain/rollout-states';
+import type { StatusCounts } from '../domain/verdict';
+import type { ProgressEvent } from '../activities/record';
+import type { RolloutInput, RolloutStatusView } from './messages';
+
+/** Why the rollout is to stop before its end. */
+export interface Stop {
+  kind: 'cancel' | 'rollback' | 'supersede';
+  reason: string;
+  actor: string;
+}
+
+export interface Waiting {
+  what: string;
+  since: number;
+  until: number | null;
+  nextRule: string | null;
+}
+
+/** All that a running rollout knows; signals change it, the story reads it. Nothing in it grows with the fleet. */
+export interface RolloutState {
+  input: RolloutInput;
+  /** The state, a pause aside. */
+  phase: RolloutStatus;
+  paused: boolean;
+  stop: Stop | null;
+  approved: boolean;
+  advance: boolean;
+  /** A signal says that the outcome of a batch may have changed. */
+  look: boolean;
+  batch: number | null;
+  batches: number | null;
+  counts: StatusCounts;
+  alreadyOnTarget: number;
+  waiting: Waiting | null;
+  /** Not yet recorded in the database. */
+  unrecorded: ProgressEvent[];
+  /** The last few things said to operators, newest last, for the current details. */
+  remarks: string[];
+}
+
+export function initialState(input: RolloutInput): RolloutState {
+  return {
+    input,
+    phase: 'pending',
+    paused: false,
+    stop: null,
+    approved: false,
+    advance: false,
+    look: false,
+    batch: null,
+    batches: null,
+    counts: {},
+    alreadyOnTarget: 0,
+    waiting: null,
+    unrecorded: [],
+    remarks: [],
+  };
+}
+
+export function statusOf(state: RolloutState): RolloutStatus {
+  return state.paused && state.phase !== 'rolling_back' && !isFinal(state.phase) ? 'paused' : state.phase;
+}
+
+/** The answer of the `status` query, and what is recorded for the API to fall back on. */
+export function viewOf(state: RolloutState): RolloutStatusView {
+  const status = statusOf(state);
+  const time = (at: number | null | undefined): string | null => (at == null ? null : new Date(at).toISOString());
+  return {
+    rollout_id: state.input.rolloutId,
+    status,
+    batch: state.batch,
+    batches: state.batches,
+    counts: { ...publicCounts(state.counts, state.alreadyOnTarget) },
+    waiting_for: status === 'paused' ? `resume (then: ${state.waiting?.what ?? 'the next step'})` : (state.waiting?.what ?? null),
+    since: time(state.waiting?.since),
+    until: status === 'paused' ? null : time(state.waiting?.until),
+    next_rule: state.waiting?.nextRule ?? null,
+    commands: availableCommands(status),
+  };
+}

@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ConfigError, loadConfig } from '../config';
+import type { ApiAccess } from './api-client';
+import { CliError, exitCodes } from './cli-error';
+
+/** Where the embedded stack keeps the admin token it made (src/dev/data-directory.ts). */
+const TOKEN_FILE = 'admin.token';
+
+/**
+ * Which API to talk to, and as whom: the options, else the environment, else the token of the embedded stack in this
+ * directory, so that `npm start` in one terminal and `npx fleetwave rollouts` in another need no setting up.
+ */
+export function apiAccess(options: { url?: string; token?: string }): ApiAccess {
+  const config = configOrExplain();
+  const url = options.url ?? config.FLEETWAVE_URL;
+  if (!/^https?:$/.test(protocolOf(url))) throw new CliError(`--url ${url} is not an http or https address.`, exitCodes.usage);
+  return { url, token: options.token ?? config.FLEETWAVE_TOKEN ?? config.FLEETWAVE_ADMIN_TOKEN ?? embeddedToken(config.FLEETWAVE_DATA_DIR, url) };
+}
+
+function configOrExplain(): ReturnType<typeof loadConfig> {
+  try {
+    return loadConfig();
+  } catch (error) {
+    if (error instanceof ConfigError) throw new CliError(error.message, exitCodes.usage);
+    throw error;
+  }
+}
+
+/** Never sent to another machine: the file belongs to the stack on this one. */
+function embeddedToken(directory: string, url: string): string | undefined {
+  if (!['127.0.0.1', 'localhost', '[::1]'].includes(new URL(url).hostname)) return undefined;
+  try {
+    return readFileSync(join(directory, TOKEN_FILE), 'utf8').trim() || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function protocolOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).protocol : '';
+}

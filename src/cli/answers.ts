@@ -1,0 +1,53 @@
+import { z } from 'zod';
+
+/** What the command reads of the API's answers (docs/api.md); newer servers may say more. */
+
+const Counts = z.record(z.string(), z.number());
+
+export const RolloutBatch = z.looseObject({
+  number: z.number(),
+  planned: z.number(),
+  status: z.string(),
+  verdict: z.string().nullish(),
+  rule: z.string().nullish(),
+  counts: Counts.nullish(),
+});
+export type RolloutBatch = z.infer<typeof RolloutBatch>;
+
+export const Rollout = z.looseObject({
+  rollout_id: z.string(),
+  image: z.string(),
+  tag: z.string(),
+  status: z.string(),
+  strategy: z.string().nullish(),
+  workflow_id: z.string().nullish(),
+  temporal_url: z.string().nullish(),
+  counts: Counts.nullish(),
+  batches: z.array(RolloutBatch).default([]),
+  created_at: z.string(),
+  ended_at: z.string().nullish(),
+  error: z.string().nullish(),
+});
+export type Rollout = z.infer<typeof Rollout>;
+
+export const RolloutList = z.object({ rollouts: z.array(Rollout), next_cursor: z.string().nullish() });
+
+export const RolloutStatusAnswer = z.looseObject({
+  status: z.string(),
+  batch: z.number().nullish(),
+  waiting_for: z.string().nullish(),
+  since: z.string().nullish(),
+  until: z.string().nullish(),
+  next_rule: z.string().nullish(),
+  commands: z.array(z.string()).default([]),
+});
+export type RolloutStatusAnswer = z.infer<typeof RolloutStatusAnswer>;
+
+export const CommandAnswer = z.object({ effect: z.string() });
+
+export const Problem = z.object({
+  title: z.string().optional(),
+  detail: z.string().optional(),
+  request_id: z.string().optional(),
+  errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+});

@@ -1,0 +1,73 @@
+import type { z } from 'zod';
+import { Problem } from './answers';
+import { CliError } from './cli-error';
+
+export interface ApiClient {
+  get<Schema extends z.ZodType>(path: string, answer: Schema): Promise<z.infer<Schema>>;
+  post<Schema extends z.ZodType>(path: string, body: object, answer: Schema): Promise<z.infer<Schema>>;
+}
+
+export interface ApiAccess {
+  url: string;
+  token: string | undefined;
+}
+
+const ANSWER_LIMIT_MS = 30_000;
+
+/** Calls the API as an operator. Whatever goes wrong becomes a `CliError` that says what to do about it. */
+export function createApiClient(access: ApiAccess): ApiClient {
+  async function call<Schema extends z.ZodType>(method: string, path: string, body: object | undefined, answer: Schema): Promise<z.infer<Schema>> {
+    const url = `${access.url.replace(/\/+$/, '')}/api/v1${path}`;
+    const headers = { accept: 'application/json', ...(access.token === undefined ? {} : { authorization: `Bearer ${access.token}` }) };
+    const content = body === undefined ? { headers } : { headers: { ...headers, 'content-type': 'application/json' }, body: JSON.stringify(body) };
+    let response: Response;
+    let text: string;
+    try {
+      response = await fetch(url, { method, ...content, signal: AbortSignal.timeout(ANSWER_LIMIT_MS) });
+      text = await response.text();
+    } catch (error) {
+      throw new CliError(unreachable(access.url, error));
+    }
+    if (!response.ok) throw new CliError(refusal(response.status, text, access));
+    const parsed = answer.safeParse(parseJson(text));
+    if (!parsed.success) throw new CliError(`${url} answered with something that is not Fleetwave's API. Is --url right?`);
+    return parsed.data;
+  }
+  return {
+    get: (path, answer) => call('GET', path, undefined, answer),
+    post: (path, body, answer) => call('POST', path, body, answer),
+  };
+}
+
+function unreachable(url: string, error: unknown): string {
+  if (error instanceof Error && error.name === 'TimeoutError') return `The API at ${url} did not answer within ${ANSWER_LIMIT_MS / 1000} s. Look at its log.`;
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const code = cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : '';
+  return `The API at ${url} cannot be reached${code}. Is it running? Start it with \`npm start\`, or say where it is with --url or FLEETWAVE_URL.`;
+}
+
+/** A problem document (RFC 9457) as sentences, with the remedy that belongs to its status. */
+function refusal(status: number, text: string, access: ApiAccess): string {
+  const parsed = Problem.safeParse(parseJson(text));
+  const problem = parsed.success ? parsed.data : {};
+  const said = problem.detail ?? problem.title ?? `HTTP status ${status}`;
+  const lines = [said, ...(problem.errors ?? []).map(({ path, message }) => `  ${path}: ${message}`)];
+  if (status === 401) {
+    lines.push(
+      access.token === undefined
+        ? 'No token was given: use --token or FLEETWAVE_TOKEN. `npm start` prints its admin token and keeps it in its data directory.'
+        : `The token was not accepted at ${access.url}. Is it of this installation, and still valid?`,
+    );
+  }
+  if (status === 403) lines.push('The token may not do this: commands need the role operator or admin.');
+  if (status >= 500) lines.push(`The fault is the server's; look at its log${problem.request_id === undefined ? '' : ` for request ${problem.request_id}`}.`);
+  return lines.join('\n');
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,13 @@
+/** Documented in `fleetwave --help`; scripts depend on them. */
+export const exitCodes = { done: 0, refused: 1, usage: 2, otherEnd: 3 } as const;
+
+/** Something the user can act on: printed as it is, without a stack. The message names the remedy. */
+export class CliError extends Error {
+  override readonly name = 'CliError';
+  readonly exitCode: number;
+
+  constructor(message: string, exitCode: number = exitCodes.refused) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}

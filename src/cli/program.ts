@@ -1,0 +1,141 @@
+import { Command, CommanderError, Option } from 'commander';
+import { commandDescriptions, type Command as RolloutCommand } from '../domain/commands';
+import { rolloutStatuses } from '../domain/rollout-states';
+import { apiAccess } from './access';
+import { createApiClient, type ApiClient } from './api-client';
+import { CliError, exitCodes } from './cli-error';
+import { describeImages } from './image-command';
+import { commandRollout, listRollouts, showRollout, type ListOptions, type ShowOptions } from './rollout-commands';
+import { parts, runPart, type Part } from './run-part';
+import type { Terminal } from './terminal';
+
+export interface ProgramOptions {
+  terminal: Terminal;
+  input: AsyncIterable<Buffer | string>;
+  version: string;
+}
+
+const partDescriptions: Readonly<Record<Part, string>> = {
+  start: 'run everything on this machine: PostgreSQL, Temporal and its UI, migrations, API, worker',
+  demo: 'watch a good and a bad release go to a simulated fleet of 200 devices; leaves nothing behind',
+  migrate: 'bring the database schema up to date, then end',
+  api: 'run the HTTP API',
+  worker: 'run the Temporal worker',
+};
+
+const rolloutCommands: readonly RolloutCommand[] = ['pause', 'resume', 'cancel', 'rollback', 'approve', 'reject', 'advance'];
+
+const HELP_TEXT = `
+Examples:
+  $ fleetwave demo                              see what it does, in a minute
+  $ fleetwave start                             run it here; then, in another terminal:
+  $ fleetwave rollouts --status in_progress     what is going on
+  $ fleetwave rollout latest --watch            the newest rollout, live
+  $ fleetwave pause latest --reason "looks odd"
+  $ fleetwave image redis:7 ghcr.io/acme/app@sha256:…
+
+Exit codes:
+  0  done
+  1  refused, invalid or not reachable; stderr says why and what to do
+  2  wrong usage
+  3  rollout --watch: it ended, but not as completed
+  api, worker, migrate, start and demo end with their own; 128 + n after signal n.`;
+
+/** Parses and runs one command line; answers the exit code and never throws for what a user can cause. */
+export async function runCommandLine(args: readonly string[], options: ProgramOptions): Promise<number> {
+  const { terminal } = options;
+  const program = new Command('fleetwave');
+  let exitCode: number = exitCodes.done;
+  const finish = (code: number): void => {
+    exitCode = code;
+  };
+  program
+    .description('Moves a container image safely across a fleet of devices: batch by batch, proven healthy or put back.')
+    .version(options.version, '-V, --version', 'print the version')
+    .option('--url <address>', 'where the HTTP API is (FLEETWAVE_URL; default http://127.0.0.1:4002)')
+    .option('--token <token>', "operator token (FLEETWAVE_TOKEN; default: the token of this directory's embedded stack)")
+    .configureOutput({ writeOut: (text) => terminal.write(text), writeErr: (text) => terminal.say(text) })
+    .exitOverride()
+    .showSuggestionAfterError()
+    .showHelpAfterError('Run `fleetwave --help` to see what there is.')
+    .addHelpText('after', HELP_TEXT);
+
+  addParts(program, finish);
+  addImage(program, options, finish);
+  addRollouts(program, terminal, finish);
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    // Commander has printed what it had to say; help and version come this way too, with 0.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+    if (!(error instanceof CliError)) throw error;
+    terminal.say(`${terminal.colors.red('error:')} ${error.message}\n`);
+    return error.exitCode;
+  }
+}
+
+function addParts(program: Command, finish: (code: number) => void): void {
+  program.commandsGroup('Run it:');
+  for (const part of Object.keys(partDescriptions) as Part[]) {
+    program
+      .command(part)
+      .description(partDescriptions[part])
+      .summary(partDescriptions[part])
+      .addHelpText('after', `\nRuns ${parts[part]} in the foreground, configured by the environment; signals are passed on.`)
+      .action(async () => {
+        finish(await runPart(part, []));
+      });
+  }
+}
+
+function addRollouts(program: Command, terminal: Terminal, finish: (code: number) => void): void {
+  const api = (): ApiClient => createApiClient(apiAccess(program.opts()));
+  program.commandsGroup('Look at rollouts:');
+  program
+    .command('rollouts')
+    .description('list the rollouts, newest first')
+    .addOption(new Option('--status <status>', 'only those in this state').choices(rolloutStatuses))
+    .option('--image <reference>', 'only those of this image')
+    .option('--limit <number>', 'at most so many (default 50)')
+    .option('--json', 'print JSON instead of a table')
+    .action(async (given: ListOptions) => {
+      await listRollouts(api(), given, terminal);
+    });
+  program
+    .command('rollout')
+    .description('show a rollout: its batches, what it waits for and until when, which rule fires next, what you can do')
+    .summary('show one rollout, live with --watch')
+    .argument('<id>', 'its id, or `latest`')
+    .option('-w, --watch', 'go on showing it until it has ended; exits 3 when it did not complete')
+    .option('--json', 'print JSON; with --watch once, when it has ended')
+    .action(async (id: string, given: ShowOptions) => {
+      finish(await showRollout(api(), id, given, terminal));
+    });
+
+  program.commandsGroup('Command a rollout (the same as the signals in the Temporal UI):');
+  for (const command of rolloutCommands) {
+    program
+      .command(command)
+      .description(commandDescriptions[command])
+      .summary(commandDescriptions[command].replace(/\.$/, ''))
+      .argument('<id>', "the rollout's id, or `latest`")
+      .option('--reason <text>', "kept in the rollout's events")
+      .action(async (id: string, given: { reason?: string }) => {
+        await commandRollout(api(), command, id, given.reason, terminal);
+      });
+  }
+}
+
+function addImage(program: Command, options: ProgramOptions, finish: (code: number) => void): void {
+  program.commandsGroup('Look something up:').helpCommand('help [command]', 'say more about a command');
+  program
+    .command('image')
+    .description('say what image references mean: one JSON line each, {input, valid, registry, repository, tag, digest, error}')
+    .summary('say what image references mean, as JSON lines')
+    .argument('<reference...>', 'such as redis:7 or registry.acme.io:5000/app@sha256:…; `-` reads them from stdin, one a line')
+    .option('--check', 'exit 1 if any is invalid; without it an invalid reference is an answer like any other, and the exit code is 0')
+    .action(async (references: string[], given: { check?: boolean }) => {
+      finish(await describeImages(references, given, options.input, options.terminal));
+    });
+}

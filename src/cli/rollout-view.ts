@@ -1,0 +1,84 @@
+import { familiarName } from '../domain/image-reference';
+import type { Rollout, RolloutStatusAnswer } from './answers';
+import { batchProgress, drawBar, type BatchProgress } from './progress-bar';
+import type { Colors } from './terminal';
+
+/** A rollout with its answer to "what are you waiting for". */
+export interface RolloutState {
+  rollout: Rollout;
+  status: RolloutStatusAnswer;
+}
+
+const FINAL = ['completed', 'rolled_back', 'failed', 'cancelled', 'superseded'];
+
+export function hasEnded(rollout: Rollout): boolean {
+  return FINAL.includes(rollout.status);
+}
+
+/** Everything about a rollout that a person asks first, as lines no wider than `columns`. */
+export function rolloutLines({ rollout, status }: RolloutState, columns: number, colors: Colors): string[] {
+  const lines = [`${colors.bold(`${familiarName(rollout.image)}:${rollout.tag}`)}  ${paintStatus(status.status, colors)}  ${colors.dim(rollout.rollout_id)}`];
+  const barWidth = Math.max(10, Math.min(40, columns - 58));
+  for (const batch of rollout.batches) {
+    const bar = drawBar(batchProgress(batch), barWidth, colors);
+    const label = `batch ${batch.number}/${rollout.batches.length}`.padEnd(11);
+    lines.push(`  ${label} ${bar} ${describeProgress(batchProgress(batch))}${batch.status === 'pending' ? '' : `, ${words(batch.status)}`}`);
+  }
+  const facts: [string, string | null | undefined][] = [
+    ['waiting for', waitingSentence(status)],
+    ['next rule', status.next_rule],
+    ['you can', hasEnded(rollout) ? null : status.commands.join(', ')],
+    ['error', rollout.error],
+    ['Temporal UI', rollout.temporal_url],
+  ];
+  for (const [name, value] of facts) if (value) lines.push(`  ${colors.dim(name.padEnd(11))} ${value}`);
+  return lines;
+}
+
+/** The same where lines cannot be redrawn: those of `next` that say something new. */
+export function changedLines(previous: RolloutState | undefined, next: RolloutState): string[] {
+  const before = previous === undefined ? [] : factLines(previous);
+  return factLines(next).filter((line) => !before.includes(line));
+}
+
+function factLines({ rollout, status }: RolloutState): string[] {
+  const lines = rollout.batches
+    .filter((batch) => batch.status !== 'pending')
+    .map((batch) => `batch ${batch.number}/${rollout.batches.length} ${words(batch.status)}: ${describeProgress(batchProgress(batch))}`);
+  // The number of devices waited for changes with every report and is in the batch's own line already.
+  const waiting = status.waiting_for ? `: waiting for ${status.waiting_for.replace(/\d+ devices?/, 'devices')}` : '';
+  lines.push(`${words(status.status)}${waiting}`);
+  if (rollout.error) lines.push(`error: ${rollout.error}`);
+  return lines;
+}
+
+export function describeProgress(progress: BatchProgress): string {
+  const parts: [number, string][] = [
+    [progress.healthy, 'healthy'],
+    [progress.failed, 'failed'],
+    [progress.rolledBack, 'put back'],
+    [progress.leftOut, 'left out'],
+    [progress.underWay, 'updating'],
+  ];
+  const said = parts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
+  return said.length === 0 ? `${progress.planned} to go` : `${said.join(', ')} of ${progress.planned}`;
+}
+
+function waitingSentence(status: RolloutStatusAnswer): string | null {
+  if (!status.waiting_for) return null;
+  return `${status.waiting_for}${status.since ? `, since ${clock(status.since)}` : ''}${status.until ? `, until ${clock(status.until)}` : ''}`;
+}
+
+/** Local time of day; the date is known to whoever watches. */
+function clock(iso: string): string {
+  return new Date(iso).toLocaleTimeString('en-GB');
+}
+
+export function paintStatus(status: string, colors: Colors): string {
+  const paint = status === 'completed' ? colors.green : ['failed', 'rolled_back', 'rolling_back', 'cancelled'].includes(status) ? colors.red : colors.yellow;
+  return paint(words(status));
+}
+
+function words(status: string): string {
+  return status.replaceAll('_', ' ');
+}

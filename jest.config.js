@@ -26,6 +26,7 @@ const layer = (name, seconds, extra = {}) => ({
 
 module.exports = {
   maxWorkers: 2,
+  reporters: ['default', 'summary', '<rootDir>/test/support/count-reporter.js'],
   projects: [
     layer('unit', 10),
     layer('activities', 60, servers),

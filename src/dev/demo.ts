@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { mixedBehaviour } from '../agent/behaviour';
@@ -32,16 +32,29 @@ export interface DemoOptions {
   signal: AbortSignal;
 }
 
-/** Runs the whole demo. Rejects with the reason when anything is not as it says; either way nothing is left behind. */
+/**
+ * Runs the whole demo. Rejects with the reason when anything is not as it says. Either way nothing is left running, and
+ * nothing on disk but, after a failure, the logs.
+ */
 export async function runDemo(options: DemoOptions): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'fleetwave-demo-'));
   const cleanups: (() => Promise<void>)[] = [];
+  let keepLogs = false;
   try {
     await play(options, directory, (cleanup) => cleanups.push(cleanup));
+  } catch (error) {
+    keepLogs = !options.signal.aborted;
+    if (keepLogs) options.terminal.say(`\nIt did not go as it should. The logs are kept in ${directory}\n`);
+    throw error;
   } finally {
     for (const cleanup of cleanups.reverse()) await cleanup();
-    rmSync(directory, { recursive: true, force: true });
+    clear(directory, keepLogs);
   }
+}
+
+function clear(directory: string, keepLogs: boolean): void {
+  const inside = readdirSync(directory).filter((name) => !name.endsWith('.log'));
+  for (const path of keepLogs ? inside.map((name) => join(directory, name)) : [directory]) rmSync(path, { recursive: true, force: true });
 }
 
 async function play({ terminal, signal }: DemoOptions, directory: string, onEnd: (cleanup: () => Promise<void>) => void): Promise<void> {

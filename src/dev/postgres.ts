@@ -28,7 +28,8 @@ export interface PostgresServer {
   stop(): Promise<void>;
 }
 
-const USER = 'fleetwave';
+/** Not `fleetwave`: a user named like our schema would find its functions without naming it, and hide a missing name. */
+const USER = 'postgres';
 /** Covers recovery after a crash with a few gigabytes of write-ahead log on a slow disk. */
 const READY_LIMIT_MS = 60_000;
 const STOP_LIMIT_MS = 20_000;

@@ -1,17 +1,19 @@
 import type { Pool } from 'pg';
 
+const SCHEMAS = ['public', 'fleetwave'];
+
 /** Each part in an order of its own that does not depend on when things were made. Extension members are left out. */
 const PARTS: { title: string; sql: string }[] = [
   {
     title: 'Functions',
     sql: `select pg_get_functiondef(p.oid) || ';' as text from pg_proc p
-      where p.pronamespace = 'public'::regnamespace and p.prokind in ('f', 'p')
+      where p.pronamespace = any ($1::regnamespace[]) and p.prokind in ('f', 'p')
         and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')
-      order by p.proname, pg_get_function_identity_arguments(p.oid)`,
+      order by p.pronamespace::regnamespace::text, p.proname, pg_get_function_identity_arguments(p.oid)`,
   },
   {
     title: 'Tables',
-    sql: `select format(E'create table %I (\\n%s\\n);', c.relname, string_agg(format('  %I %s%s%s%s', a.attname, format_type(a.atttypid, a.atttypmod),
+    sql: `select format(E'create table %s (\\n%s\\n);', c.oid::regclass, string_agg(format('  %I %s%s%s%s', a.attname, format_type(a.atttypid, a.atttypmod),
           case when a.attnotnull then ' not null' else '' end,
           case when a.attgenerated = 's' then ' generated always as (' || pg_get_expr(d.adbin, d.adrelid) || ') stored'
                when d.adbin is not null then ' default ' || pg_get_expr(d.adbin, d.adrelid) else '' end,
@@ -19,29 +21,29 @@ const PARTS: { title: string; sql: string }[] = [
           E',\\n' order by a.attnum)) as text
       from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
         left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
-      where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') group by c.relname order by c.relname`,
+      where c.relnamespace = any ($1::regnamespace[]) and c.relkind in ('r', 'p') group by c.oid, c.relname order by c.relname`,
   },
   {
     title: 'Constraints',
-    sql: `select format('alter table %I add constraint %I %s;', t.relname, c.conname, pg_get_constraintdef(c.oid)) as text
+    sql: `select format('alter table %s add constraint %I %s;', t.oid::regclass, c.conname, pg_get_constraintdef(c.oid)) as text
       from pg_constraint c join pg_class t on t.oid = c.conrelid
-      where c.connamespace = 'public'::regnamespace and c.contype <> 'n' order by t.relname, c.contype, c.conname`,
+      where c.connamespace = any ($1::regnamespace[]) and c.contype <> 'n' order by t.relname, c.contype, c.conname`,
   },
   {
     title: 'Indexes',
     sql: `select pg_get_indexdef(i.indexrelid) || ';' as text from pg_index i join pg_class c on c.oid = i.indexrelid
-      where c.relnamespace = 'public'::regnamespace and not exists (select from pg_constraint k where k.conindid = i.indexrelid)
+      where c.relnamespace = any ($1::regnamespace[]) and not exists (select from pg_constraint k where k.conindid = i.indexrelid)
       order by c.relname`,
   },
   {
     title: 'Triggers',
     sql: `select pg_get_triggerdef(g.oid) || ';' as text from pg_trigger g join pg_class c on c.oid = g.tgrelid
-      where c.relnamespace = 'public'::regnamespace and not g.tgisinternal order by c.relname, g.tgname`,
+      where c.relnamespace = any ($1::regnamespace[]) and not g.tgisinternal order by c.relname, g.tgname`,
   },
   {
     title: 'Views',
-    sql: `select format(E'create view %I as\\n%s', c.relname, pg_get_viewdef(c.oid)) as text from pg_class c
-      where c.relnamespace = 'public'::regnamespace and c.relkind in ('v', 'm') order by c.relname`,
+    sql: `select format(E'create view %s as\\n%s', c.oid::regclass, pg_get_viewdef(c.oid)) as text from pg_class c
+      where c.relnamespace = any ($1::regnamespace[]) and c.relkind in ('v', 'm') order by c.relname`,
   },
 ];
 
@@ -51,9 +53,17 @@ const PARTS: { title: string; sql: string }[] = [
  */
 export async function dumpSchema(pool: Pool): Promise<string> {
   const sections = ['-- Made by `npm run schema:dump` from the migrations; a test compares it.'];
-  for (const { title, sql } of PARTS) {
-    const { rows } = await pool.query<{ text: string }>(sql);
-    sections.push(`-- ${title}`, ...rows.map((row) => row.text.trimEnd()));
+  const client = await pool.connect();
+  try {
+    // With an empty search path the catalogue writes every name with its schema, whoever asks.
+    await client.query("begin read only; set local search_path to ''");
+    for (const { title, sql } of PARTS) {
+      const { rows } = await client.query<{ text: string }>(sql, [SCHEMAS]);
+      sections.push(`-- ${title}`, ...rows.map((row) => row.text.trimEnd()));
+    }
+    await client.query('rollback');
+  } finally {
+    client.release();
   }
   return `${sections.join('\n\n')}\n`;
 }

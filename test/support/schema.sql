@@ -1,0 +1,714 @@
+-- Made by `npm run schema:dump` from the migrations; a test compares it.
+
+-- Functions
+
+CREATE OR REPLACE FUNCTION fleetwave.app_images(apps jsonb)
+ RETURNS text[]
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  images text[] := '{}';
+  all_services jsonb;
+  services jsonb;
+  service jsonb;
+  config_image jsonb;
+  image_name jsonb;
+  image text;
+begin
+  if apps is null or jsonb_typeof(apps) <> 'object' then
+    return images;
+  end if;
+  -- Strict, because lax mode would look into arrays where an object belongs, and image_changes does not.
+  all_services := jsonb_path_query_array(apps, 'strict $.* ? (@.services.type() == "array").services');
+  for app_position in 0 .. jsonb_array_length(all_services) - 1 loop
+    services := all_services -> app_position;
+    for service_position in 0 .. jsonb_array_length(services) - 1 loop
+      service := services -> service_position;
+      config_image := service -> 'config' -> 'image';
+      if jsonb_typeof(config_image) = 'string' then
+        image := fleetwave.normalized_image(config_image #>> '{}');
+        if image is not null and image <> all (images) then
+          images := images || image;
+        end if;
+      end if;
+      image_name := service -> 'imageName';
+      if jsonb_typeof(image_name) = 'string' and image_name is distinct from config_image then
+        image := fleetwave.normalized_image(image_name #>> '{}');
+        if image is not null and image <> all (images) then
+          images := images || image;
+        end if;
+      end if;
+    end loop;
+  end loop;
+  return images;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION fleetwave.apply_changes(apps jsonb, changes jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  changed jsonb := apps;
+  change jsonb;
+  path text[];
+begin
+  for change_position in 0 .. jsonb_array_length(changes) - 1 loop
+    change := changes -> change_position;
+    path := fleetwave.change_path(changed, change);
+    if changed #> path = change -> 'from' then
+      changed := jsonb_set(changed, path, change -> 'to', false);
+    end if;
+  end loop;
+  return changed;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION fleetwave.assign_batches(devices uuid[], tags jsonb[], fleets text[], steps jsonb)
+ RETURNS TABLE(device_uuid uuid, batch integer, approval boolean)
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  total bigint := coalesce(cardinality(devices), 0);
+  all_steps jsonb := coalesce(steps, '[]') || '[{"percent": 100}]';
+  last_step integer := jsonb_array_length(all_steps) - 1;
+  selectors integer[] := fleetwave.first_selectors(tags, fleets, all_steps);
+  step jsonb;
+  taken bigint := 0;
+  taken_before bigint;
+  goal bigint;
+  -- Every device up to this place is taken; beyond it, only those of earlier selector steps are.
+  reached integer := 0;
+  reaches integer[] := '{}';
+  batch_steps integer[] := '{}';
+  approvals boolean[] := '{}';
+  asks boolean := false;
+begin
+  for number in 1 .. last_step + 1 loop
+    step := all_steps -> (number - 1);
+    taken_before := taken;
+    asks := asks or coalesce(step -> 'approval' = 'true', false);
+    if step ? 'percent' or step ? 'count' then
+      -- Whole numbers of a ten-thousandth of a percent: exact, and the same in TypeScript.
+      goal := case
+        when number >= last_step then total
+        when step ? 'percent' then (total * round((step ->> 'percent')::numeric * 10000)::bigint + 999999) / 1000000
+        else taken + (step ->> 'count')::bigint end;
+      goal := least(goal, total);
+      if selectors is null then
+        reached := greatest(reached, goal);
+        taken := greatest(taken, goal);
+      end if;
+      while taken < goal loop
+        reached := reached + 1;
+        if selectors[reached] is null or selectors[reached] > number then
+          taken := taken + 1;
+        end if;
+      end loop;
+    else
+      taken := taken + (select count(*) from unnest(selectors) with ordinality as listed (selector, place)
+                         where listed.selector = number and listed.place > reached);
+    end if;
+    reaches := reaches || reached;
+    if taken > taken_before then
+      batch_steps := batch_steps || number;
+      approvals := approvals || asks;
+      asks := false;
+    end if;
+  end loop;
+
+  return query
+    select numbered.device, numbered.batch_number, approvals[numbered.batch_number]
+      from (select listed.device,
+                   width_bucket(least(listed.selector, width_bucket(listed.place::integer - 1, reaches) + 1), batch_steps) as batch_number
+              from unnest(devices, selectors) with ordinality as listed (device, selector, place)) numbered;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION fleetwave.change_path(apps jsonb, change jsonb)
+ RETURNS text[]
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  found_at integer := fleetwave.service_position(apps -> (change ->> 'app_id') -> 'services', change);
+begin
+  if found_at is null then
+    return null;
+  end if;
+  return array[change ->> 'app_id', 'services', found_at::text]
+    || case change ->> 'field' when 'config.image' then array['config', 'image'] else array['imageName'] end;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION fleetwave.changed_reference(written text, tag text, digest text, pin text)
+ RETURNS text
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  parsed record := fleetwave.parse_image(written);
+begin
+  return parsed.name || ':' || tag
+    || case when pin = 'digest' or (pin = 'auto' and parsed.tag = changed_reference.tag) then coalesce('@' || digest, '') else '' end;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION fleetwave.first_selectors(tags jsonb[], fleets text[], steps jsonb)
+ RETURNS integer[]
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  with selecting as materialized (
+    select number::integer, step ->> 'tag' as tag, split_part(step ->> 'tag', ':', 1) as key,
+           substr(step ->> 'tag', length(split_part(step ->> 'tag', ':', 1)) + 2) as value,
+           coalesce(step ->> 'fleetId', step ->> 'fleet_id') as fleet
+      from jsonb_array_elements(steps) with ordinality as listed (step, number)
+     where not step ?| '{percent,count}'
+  )
+  select case when exists (select from selecting) then (
+    select array_agg((select min(number) from selecting
+                       where selecting.fleet = listed.fleet
+                          or (strpos(selecting.tag, ':') > 0 and listed.tags ->> selecting.key = selecting.value)
+                          or (strpos(selecting.tag, ':') = 0 and listed.tags ? selecting.tag)) order by listed.place)
+      from unnest(first_selectors.tags, first_selectors.fleets) with ordinality as listed (tags, fleet, place)) end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION fleetwave.image_changes(apps jsonb, image text, tag text, digest text, pin text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  changes jsonb := '[]';
+  app_entries jsonb;
+  services jsonb;
+  service jsonb;
+  place jsonb;
+  written jsonb;
+begin
+  if apps is null or jsonb_typeof(apps) <> 'object' then
+    return changes;
+  end if;
+  app_entries := jsonb_path_query_array(apps, 'strict $.keyvalue() ? (@.value.services.type() == "array")');
+  for app_position in 0 .. jsonb_array_length(app_entries) - 1 loop
+    services := app_entries -> app_position -> 'value' -> 'services';
+    for service_position in 0 .. jsonb_array_length(services) - 1 loop
+      service := services -> service_position;
+      place := null;
+      for field_position in 1 .. 2 loop
+        written := case field_position when 1 then service -> 'config' -> 'image' else service -> 'imageName' end;
+        if jsonb_typeof(written) = 'string' and fleetwave.normalized_image(written #>> '{}') = image then
+          place := coalesce(place, jsonb_build_object(
+            'app_id', app_entries -> app_position -> 'key',
+            'service_id', case when jsonb_typeof(service -> 'serviceId') in ('number', 'string') then service -> 'serviceId' end,
+            'service', case when jsonb_typeof(service -> 'serviceName') = 'string' then service -> 'serviceName' end,
+            'index', service_position));
+          changes := changes || (place || jsonb_build_object(
+            'field', case field_position when 1 then 'config.image' else 'imageName' end,
+            'from', written,
+            'to', fleetwave.changed_reference(written #>> '{}', tag, digest, pin)));
+        end if;
+      end loop;
+    end loop;
+  end loop;
+  return changes;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION fleetwave.inherit_previous(changes jsonb, earlier jsonb)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  select case when jsonb_array_length(earlier) = 0 then changes else (
+    select coalesce(jsonb_agg(coalesce(jsonb_set(change, '{from}', (
+             select old -> 'from' from jsonb_array_elements(earlier) old
+              where old -> 'app_id' = change -> 'app_id' and old -> 'field' = change -> 'field'
+                and old -> 'service_id' is not distinct from change -> 'service_id'
+                and old -> 'service' is not distinct from change -> 'service' limit 1)), change) order by position), '[]')
+      from jsonb_array_elements(changes) with ordinality as listed (change, position)) end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION fleetwave.normalized_image(reference text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  select case
+    when length(reference) < 64
+      and reference collate "C" ~ '^[a-z0-9]+(?:[._-][a-z0-9]+)*(?::[A-Za-z0-9_][A-Za-z0-9_.-]*)?$'
+      then 'docker.io/library/' || split_part(reference, ':', 1)
+    when length(reference) <= 128 and not starts_with(reference, 'docker.io/') and not starts_with(reference, 'index.docker.io/')
+      and reference collate "C" ~ '^[a-z0-9]+(?:[.-][a-z0-9]+)*(?:\.[a-z0-9]+|:[0-9]+)(?:/[a-z0-9]+(?:[._-][a-z0-9]+)*)+(?::[A-Za-z0-9_][A-Za-z0-9_.-]*)?$'
+      then split_part(reference, '/', 1) || '/' || split_part(substr(reference, strpos(reference, '/') + 1), ':', 1)
+    else (fleetwave.parse_image(reference)).image
+  end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION fleetwave.parse_image(reference text, OUT registry text, OUT repository text, OUT image text, OUT name text, OUT tag text, OUT digest text)
+ RETURNS record
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  first_part text := split_part(reference, '/', 1);
+  remainder text := reference;
+  head text;
+  path text;
+  host text := 'docker.io';
+  written_tag text;
+  written_digest text;
+begin
+  if reference is null or length(reference) > 512
+     or (length(reference) = 64 and reference collate "C" ~ '^[0-9a-f]+$') then
+    return;
+  end if;
+  if length(first_part) < length(reference)
+     and (first_part = 'localhost' or first_part collate "C" ~ '[.:A-Z]') then
+    if first_part collate "C" !~
+      '^(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[A-Fa-f0-9:]+\])(?::[0-9]+)?$' then
+      return;
+    end if;
+    remainder := substr(reference, length(first_part) + 2);
+    host := case first_part when 'index.docker.io' then 'docker.io' else first_part end;
+  end if;
+
+  -- Neither a path nor a tag can hold '@', and a path no ':', so the first of each separates.
+  head := split_part(remainder, '@', 1);
+  if length(head) < length(remainder) then
+    written_digest := substr(remainder, length(head) + 2);
+    -- Lengths are counted here: `{64}` in an expression costs 50 microseconds a call.
+    if written_digest collate "C" !~ '^sha(?:256|384|512):[0-9a-f]+$'
+       or length(written_digest) <> (case substr(written_digest, 4, 3) when '256' then 71 when '384' then 103 else 135 end) then
+      return;
+    end if;
+  end if;
+  path := split_part(head, ':', 1);
+  if length(path) < length(head) then
+    written_tag := substr(head, length(path) + 2);
+    if length(written_tag) > 128 or written_tag collate "C" !~ '^[A-Za-z0-9_][A-Za-z0-9_.-]*$' then
+      return;
+    end if;
+  end if;
+  if path collate "C" !~ '^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*$' then
+    return;
+  end if;
+
+  name := left(reference, length(reference) - length(remainder) + length(path));
+  if host = 'docker.io' and strpos(path, '/') = 0 then
+    path := 'library/' || path;
+  end if;
+  if length(path) > 255 then
+    name := null;
+    return;
+  end if;
+  registry := host;
+  repository := path;
+  image := host || '/' || path;
+  tag := written_tag;
+  digest := written_digest;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION fleetwave.refuse_rewriting_history()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  raise exception 'rollout_events is append-only' using errcode = 'check_violation', constraint = 'rollout_events_append_only';
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION fleetwave.refuse_version_going_back()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  raise exception 'device % target state version may not go from % back to %', old.device_uuid, old.version, new.version
+    using errcode = 'check_violation', constraint = 'device_target_state_version_grows';
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION fleetwave.revert_changes(apps jsonb, changes jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  reverted jsonb := apps;
+  change jsonb;
+  path text[];
+begin
+  if jsonb_array_length(changes) = 0 then
+    return null;
+  end if;
+  for change_position in 0 .. jsonb_array_length(changes) - 1 loop
+    change := changes -> change_position;
+    path := fleetwave.change_path(apps, change);
+    -- Read from what is already reverted, so that two changes can never claim one field.
+    if path is null or reverted #> path is distinct from change -> 'to' then
+      return null;
+    end if;
+    reverted := jsonb_set(reverted, path, change -> 'from', false);
+  end loop;
+  return reverted;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION fleetwave.service_position(services jsonb, change jsonb)
+ RETURNS integer
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  recorded integer := (change ->> 'index')::integer;
+  key text;
+  wanted jsonb;
+begin
+  if services is null or jsonb_typeof(services) <> 'array' then
+    return null;
+  end if;
+  if jsonb_typeof(change -> 'service_id') <> 'null' then
+    key := 'serviceId';
+    wanted := change -> 'service_id';
+  elsif jsonb_typeof(change -> 'service') <> 'null' then
+    key := 'serviceName';
+    wanted := change -> 'service';
+  end if;
+  if key is null then
+    return case when recorded < jsonb_array_length(services) then recorded end;
+  end if;
+  if services -> recorded -> key = wanted then
+    return recorded;
+  end if;
+  for service_position in 0 .. jsonb_array_length(services) - 1 loop
+    if services -> service_position -> key = wanted then
+      return service_position;
+    end if;
+  end loop;
+  return null;
+end
+$function$
+;
+
+-- Tables
+
+create table public.api_tokens (
+  id uuid not null default gen_random_uuid(),
+  name text not null,
+  role text not null,
+  token_hash bytea not null,
+  created_at timestamp with time zone not null default now(),
+  revoked_at timestamp with time zone
+);
+
+create table public.device_current_state (
+  device_uuid uuid not null,
+  apps jsonb not null default '{}'::jsonb,
+  version bigint,
+  info jsonb not null default '{}'::jsonb,
+  reported_at timestamp with time zone not null default now()
+);
+
+create table public.device_rollout_status (
+  rollout_id uuid not null,
+  device_uuid uuid not null,
+  image text not null,
+  batch integer,
+  status text not null default 'pending'::text,
+  reason text,
+  active boolean not null default true,
+  changes jsonb not null default '[]'::jsonb,
+  target_version bigint,
+  written_at timestamp with time zone,
+  healthy_since timestamp with time zone,
+  failed_at timestamp with time zone,
+  tries integer not null default 0,
+  reported text,
+  updated_at timestamp with time zone not null default now()
+);
+
+create table public.device_target_state (
+  device_uuid uuid not null,
+  apps jsonb not null default '{}'::jsonb,
+  version bigint not null default 1,
+  updated_at timestamp with time zone not null default now()
+);
+
+create table public.devices (
+  uuid uuid not null,
+  name text,
+  fleet_id text,
+  tags jsonb not null default '{}'::jsonb,
+  address text,
+  timezone text,
+  api_key_hash bytea,
+  is_active boolean not null default true,
+  last_seen_at timestamp with time zone,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now()
+);
+
+create table public.fleetwave_migrations (
+  id integer not null default nextval('public.fleetwave_migrations_id_seq'::regclass),
+  name character varying(255) not null,
+  run_on timestamp without time zone not null
+);
+
+create table public.image_holds (
+  id uuid not null default gen_random_uuid(),
+  image text not null,
+  tag text not null,
+  revision text not null,
+  rollout_id uuid,
+  reason text not null,
+  created_at timestamp with time zone not null default now(),
+  lifted_at timestamp with time zone,
+  lifted_by text
+);
+
+create table public.image_rollouts (
+  id uuid not null default gen_random_uuid(),
+  image text not null,
+  image_name text not null,
+  registry text not null,
+  repository text not null,
+  tag text not null,
+  digest text,
+  revision text not null,
+  attempt integer not null default 1,
+  status text not null default 'pending'::text,
+  strategy text not null,
+  policy_id uuid,
+  rules jsonb not null,
+  selection jsonb not null default '{}'::jsonb,
+  trigger text not null,
+  actor text not null,
+  delivery_id uuid,
+  pushed_at timestamp with time zone,
+  workflow_id text not null,
+  dispatched_at timestamp with time zone,
+  dispatch_attempts integer not null default 0,
+  dispatch_after timestamp with time zone not null default now(),
+  dispatch_error text,
+  planned_at timestamp with time zone,
+  progress_seq bigint not null default 0,
+  progress jsonb,
+  paused_at timestamp with time zone,
+  reason text,
+  error text,
+  created_at timestamp with time zone not null default now(),
+  started_at timestamp with time zone,
+  ended_at timestamp with time zone
+);
+
+create table public.image_update_policies (
+  id uuid not null default gen_random_uuid(),
+  image_pattern text not null,
+  update_strategy text not null,
+  settings jsonb not null default '{}'::jsonb,
+  fleet_id text,
+  device_tags jsonb,
+  device_uuids uuid[],
+  enabled boolean not null default true,
+  priority integer not null default 100,
+  description text,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now()
+);
+
+create table public.rollout_batches (
+  rollout_id uuid not null,
+  number integer not null,
+  planned integer not null,
+  requires_approval boolean not null default false,
+  status text not null default 'pending'::text,
+  rule text,
+  explanation text,
+  counts jsonb,
+  signalled text,
+  started_at timestamp with time zone,
+  ended_at timestamp with time zone
+);
+
+create table public.rollout_events (
+  id bigint not null generated always as identity,
+  rollout_id uuid not null,
+  type text not null,
+  at timestamp with time zone not null default now(),
+  actor text not null default 'fleetwave'::text,
+  device_uuid uuid,
+  batch integer,
+  reason text,
+  data jsonb not null default '{}'::jsonb
+);
+
+create table public.webhook_deliveries (
+  id uuid not null default gen_random_uuid(),
+  source text not null,
+  delivery_key text not null,
+  received_at timestamp with time zone not null default now(),
+  last_received_at timestamp with time zone not null default now(),
+  times_received integer not null default 1,
+  results jsonb not null default '[]'::jsonb
+);
+
+-- Constraints
+
+alter table public.api_tokens add constraint api_tokens_role CHECK ((role = ANY (ARRAY['viewer'::text, 'operator'::text, 'admin'::text])));
+
+alter table public.api_tokens add constraint api_tokens_pkey PRIMARY KEY (id);
+
+alter table public.api_tokens add constraint api_tokens_hash UNIQUE (token_hash);
+
+alter table public.device_current_state add constraint device_current_state_device_uuid_fkey FOREIGN KEY (device_uuid) REFERENCES public.devices(uuid) ON DELETE CASCADE;
+
+alter table public.device_current_state add constraint device_current_state_pkey PRIMARY KEY (device_uuid);
+
+alter table public.device_rollout_status add constraint device_rollout_status_reason CHECK (((status <> ALL (ARRAY['skipped'::text, 'superseded'::text])) OR (reason IS NOT NULL)));
+
+alter table public.device_rollout_status add constraint device_rollout_status_status CHECK ((status = ANY (ARRAY['pending'::text, 'scheduled'::text, 'updating'::text, 'health_checking'::text, 'completed'::text, 'failed'::text, 'timed_out'::text, 'unreachable'::text, 'rolling_back'::text, 'rolled_back'::text, 'rollback_failed'::text, 'skipped'::text, 'superseded'::text])));
+
+alter table public.device_rollout_status add constraint device_rollout_status_written CHECK (((status <> ALL (ARRAY['scheduled'::text, 'updating'::text, 'health_checking'::text, 'completed'::text, 'rolling_back'::text])) OR (written_at IS NOT NULL)));
+
+alter table public.device_rollout_status add constraint device_rollout_status_device_uuid_fkey FOREIGN KEY (device_uuid) REFERENCES public.devices(uuid) ON DELETE CASCADE;
+
+alter table public.device_rollout_status add constraint device_rollout_status_rollout_id_fkey FOREIGN KEY (rollout_id) REFERENCES public.image_rollouts(id) ON DELETE CASCADE;
+
+alter table public.device_rollout_status add constraint device_rollout_status_pkey PRIMARY KEY (rollout_id, device_uuid);
+
+alter table public.device_target_state add constraint device_target_state_apps_object CHECK ((jsonb_typeof(apps) = 'object'::text));
+
+alter table public.device_target_state add constraint device_target_state_version_positive CHECK ((version > 0));
+
+alter table public.device_target_state add constraint device_target_state_device_uuid_fkey FOREIGN KEY (device_uuid) REFERENCES public.devices(uuid) ON DELETE CASCADE;
+
+alter table public.device_target_state add constraint device_target_state_pkey PRIMARY KEY (device_uuid);
+
+alter table public.devices add constraint devices_key_hash_length CHECK ((length(api_key_hash) = 32));
+
+alter table public.devices add constraint devices_tags_object CHECK ((jsonb_typeof(tags) = 'object'::text));
+
+alter table public.devices add constraint devices_pkey PRIMARY KEY (uuid);
+
+alter table public.fleetwave_migrations add constraint fleetwave_migrations_pkey PRIMARY KEY (id);
+
+alter table public.image_holds add constraint image_holds_rollout_id_fkey FOREIGN KEY (rollout_id) REFERENCES public.image_rollouts(id) ON DELETE SET NULL;
+
+alter table public.image_holds add constraint image_holds_pkey PRIMARY KEY (id);
+
+alter table public.image_rollouts add constraint image_rollouts_attempt_positive CHECK ((attempt > 0));
+
+alter table public.image_rollouts add constraint image_rollouts_end CHECK (((ended_at IS NOT NULL) = (status = ANY (ARRAY['completed'::text, 'rolled_back'::text, 'failed'::text, 'cancelled'::text, 'superseded'::text]))));
+
+alter table public.image_rollouts add constraint image_rollouts_status CHECK ((status = ANY (ARRAY['pending'::text, 'awaiting_approval'::text, 'scheduled'::text, 'in_progress'::text, 'paused'::text, 'completed'::text, 'rolling_back'::text, 'rolled_back'::text, 'failed'::text, 'cancelled'::text, 'superseded'::text])));
+
+alter table public.image_rollouts add constraint image_rollouts_trigger CHECK ((trigger = ANY (ARRAY['webhook'::text, 'manual'::text, 'reconcile'::text])));
+
+alter table public.image_rollouts add constraint image_rollouts_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES public.webhook_deliveries(id) ON DELETE SET NULL;
+
+alter table public.image_rollouts add constraint image_rollouts_policy_id_fkey FOREIGN KEY (policy_id) REFERENCES public.image_update_policies(id) ON DELETE SET NULL;
+
+alter table public.image_rollouts add constraint image_rollouts_pkey PRIMARY KEY (id);
+
+alter table public.image_rollouts add constraint image_rollouts_once UNIQUE (image, tag, revision, attempt);
+
+alter table public.image_update_policies add constraint image_update_policies_pattern_length CHECK (((length(image_pattern) >= 1) AND (length(image_pattern) <= 512)));
+
+alter table public.image_update_policies add constraint image_update_policies_settings_object CHECK ((jsonb_typeof(settings) = 'object'::text));
+
+alter table public.image_update_policies add constraint image_update_policies_strategy CHECK ((update_strategy = ANY (ARRAY['auto'::text, 'staged'::text, 'manual'::text, 'scheduled'::text])));
+
+alter table public.image_update_policies add constraint image_update_policies_tags_object CHECK ((jsonb_typeof(device_tags) = 'object'::text));
+
+alter table public.image_update_policies add constraint image_update_policies_pkey PRIMARY KEY (id);
+
+alter table public.rollout_batches add constraint rollout_batches_not_empty CHECK ((planned > 0));
+
+alter table public.rollout_batches add constraint rollout_batches_number_positive CHECK ((number > 0));
+
+alter table public.rollout_batches add constraint rollout_batches_status CHECK ((status = ANY (ARRAY['pending'::text, 'in_progress'::text, 'passed'::text, 'failed'::text, 'skipped'::text, 'stopped'::text])));
+
+alter table public.rollout_batches add constraint rollout_batches_rollout_id_fkey FOREIGN KEY (rollout_id) REFERENCES public.image_rollouts(id) ON DELETE CASCADE;
+
+alter table public.rollout_batches add constraint rollout_batches_pkey PRIMARY KEY (rollout_id, number);
+
+alter table public.rollout_events add constraint rollout_events_rollout_id_fkey FOREIGN KEY (rollout_id) REFERENCES public.image_rollouts(id) ON DELETE CASCADE;
+
+alter table public.rollout_events add constraint rollout_events_pkey PRIMARY KEY (id);
+
+alter table public.webhook_deliveries add constraint webhook_deliveries_pkey PRIMARY KEY (id);
+
+alter table public.webhook_deliveries add constraint webhook_deliveries_once UNIQUE (source, delivery_key);
+
+-- Indexes
+
+CREATE INDEX device_rollout_status_by_batch ON public.device_rollout_status USING btree (rollout_id, batch, status);
+
+CREATE UNIQUE INDEX device_rollout_status_one_active ON public.device_rollout_status USING btree (device_uuid, image) WHERE active;
+
+CREATE INDEX device_target_state_by_image ON public.device_target_state USING gin (fleetwave.app_images(apps));
+
+CREATE INDEX devices_by_fleet ON public.devices USING btree (fleet_id, uuid) WHERE (fleet_id IS NOT NULL);
+
+CREATE UNIQUE INDEX devices_by_key ON public.devices USING btree (api_key_hash) WHERE (api_key_hash IS NOT NULL);
+
+CREATE INDEX devices_by_tag ON public.devices USING gin (tags jsonb_path_ops);
+
+CREATE UNIQUE INDEX image_holds_one_standing ON public.image_holds USING btree (image, tag, revision) WHERE (lifted_at IS NULL);
+
+CREATE INDEX image_rollouts_active ON public.image_rollouts USING btree (image) WHERE (ended_at IS NULL);
+
+CREATE INDEX image_rollouts_by_image ON public.image_rollouts USING btree (image, created_at DESC);
+
+CREATE INDEX image_rollouts_newest ON public.image_rollouts USING btree (created_at DESC, id DESC);
+
+CREATE UNIQUE INDEX image_rollouts_one_running_per_tag ON public.image_rollouts USING btree (workflow_id) WHERE ((dispatched_at IS NOT NULL) AND (ended_at IS NULL));
+
+CREATE INDEX image_rollouts_outbox ON public.image_rollouts USING btree (dispatch_after) WHERE ((dispatched_at IS NULL) AND (ended_at IS NULL));
+
+CREATE INDEX rollout_events_by_device ON public.rollout_events USING btree (device_uuid, id DESC) WHERE (device_uuid IS NOT NULL);
+
+CREATE INDEX rollout_events_by_rollout ON public.rollout_events USING btree (rollout_id, id);
+
+-- Triggers
+
+CREATE TRIGGER device_target_state_version_grows BEFORE UPDATE ON public.device_target_state FOR EACH ROW WHEN ((new.version < old.version)) EXECUTE FUNCTION fleetwave.refuse_version_going_back();
+
+CREATE TRIGGER rollout_events_append_only BEFORE UPDATE ON public.rollout_events FOR EACH ROW EXECUTE FUNCTION fleetwave.refuse_rewriting_history();
+
+-- Views
+
+create view public.active_rollouts as
+ SELECT r.id AS rollout_id,
+    r.image,
+    r.tag,
+    r.digest,
+    r.attempt,
+    r.status,
+    r.strategy,
+    r.created_at,
+    r.started_at,
+    count(d.*) FILTER (WHERE (d.batch IS NOT NULL)) AS planned,
+    count(d.*) FILTER (WHERE (d.written_at IS NOT NULL)) AS attempted,
+    count(d.*) FILTER (WHERE (d.status = 'completed'::text)) AS healthy,
+    count(d.*) FILTER (WHERE (d.status = ANY (ARRAY['failed'::text, 'timed_out'::text, 'unreachable'::text]))) AS failed
+   FROM (public.image_rollouts r
+     LEFT JOIN public.device_rollout_status d ON ((d.rollout_id = r.id)))
+  WHERE (r.ended_at IS NULL)
+  GROUP BY r.id;

@@ -1,0 +1,92 @@
+import { createWorkflowRig, type WorkflowRig } from '../support/workflow-rig';
+
+let rig: WorkflowRig;
+beforeAll(async () => {
+  rig = await createWorkflowRig();
+});
+afterAll(() => rig.close());
+
+const HOUR = 3600;
+
+describe("the original's real durations: 30 minutes between batches, 300 s for health, 600 s for the rollback", () => {
+  it('goes out in three batches, half an hour apart', async () => {
+    await rig.tell({ batches: [1, 4, 5] }, async ({ handle, fake }) => {
+      expect(await handle.result()).toMatchObject({ status: 'completed' });
+      const times = fake.of('applyBatch').map((call) => call.atSeconds);
+      expect(times[0]).toBeLessThan(5);
+      // Without a signal a healthy batch is seen at the first look, a quarter of its 300 seconds after it was told.
+      expect(times[1]).toBeGreaterThanOrEqual(1800 + 75);
+      expect(times[1]).toBeLessThan(1800 + 90);
+      expect(times[2]).toBeGreaterThanOrEqual(2 * (1800 + 75));
+    });
+  });
+
+  it('gives a batch 300 s, then fails it, and gives the rollback 600 s, then ends failed and names the devices', async () => {
+    const world = {
+      batches: [10, 90],
+      health: ({ deadlinePassed }: { deadlinePassed: boolean }) => (deadlinePassed ? { timed_out: 10 } : { updating: 10 }),
+      rollback: ({ deadlinePassed }: { deadlinePassed: boolean }) => (deadlinePassed ? { rolled_back: 7, rollback_failed: 3 } : { rolling_back: 3, rolled_back: 7 }),
+    };
+    await rig.tell(world, async ({ handle, fake }) => {
+      expect(await handle.result()).toEqual({ status: 'failed', reason: expect.stringContaining('3 devices were put back but did not confirm') });
+      expect(fake.of('applyBatch')).toHaveLength(1);
+      const late = fake.of('readHealth').at(-1);
+      expect(late?.atSeconds).toBeGreaterThanOrEqual(300);
+      expect(late?.atSeconds).toBeLessThan(310);
+      const restored = fake.of('restoreDevices')[0]?.atSeconds ?? 0;
+      const ended = fake.of('finishRollout')[0];
+      expect((ended?.atSeconds ?? 0) - restored).toBeGreaterThanOrEqual(600);
+      expect((ended?.atSeconds ?? 0) - restored).toBeLessThan(620);
+      expect(ended?.input).toMatchObject({ status: 'failed', hold: true });
+    });
+  });
+
+  it('ends a soak when its last device is due, with one more look', async () => {
+    const world = {
+      batches: [5],
+      health: ({ seconds }: { seconds: number }) => (seconds < 200 ? { health_checking: 5 } : { completed: 5 }),
+      soakDue: ({ seconds }: { seconds: number }) => (seconds < 200 ? 200 - seconds : null),
+    };
+    await rig.tell(world, async ({ handle, fake }) => {
+      expect(await handle.result()).toMatchObject({ status: 'completed', reason: '5 of 5 healthy' });
+      expect(fake.of('readHealth').map((call) => call.atSeconds)).toEqual([75, 200]);
+    });
+  });
+});
+
+describe('a pause', () => {
+  it('makes the deadline stand still: ten hours paused, and a batch still has its 300 s', async () => {
+    const world = {
+      batches: [5],
+      rules: { onFailure: 'rollback' as const },
+      health: ({ deadlinePassed }: { deadlinePassed: boolean }) => (deadlinePassed ? { timed_out: 5 } : { updating: 5 }),
+    };
+    await rig.tell(world, async ({ handle, fake, env }) => {
+      await env.sleep('100s');
+      await handle.signal('pause');
+      await env.sleep('10h');
+      await handle.signal('pause');
+      await handle.signal('resume');
+      await handle.result();
+      const late = fake.of('readHealth').at(-1);
+      expect(late?.input).toMatchObject({ deadlinePassed: true });
+      expect(late?.atSeconds).toBeGreaterThanOrEqual(10 * HOUR + 300);
+      expect(late?.atSeconds).toBeLessThan(10 * HOUR + 320);
+    });
+  });
+
+  it('holds the next batch back, also in the middle of the delay, whose clock stands still too', async () => {
+    await rig.tell({ batches: [1, 9] }, async ({ handle, fake, env }) => {
+      await env.sleep('300s');
+      await handle.signal('pause');
+      await env.sleep('5h');
+      expect(fake.of('applyBatch')).toHaveLength(1);
+      expect(await handle.query<{ status: string }, []>('status')).toMatchObject({ status: 'paused', waiting_for: expect.stringContaining('resume') });
+      await handle.signal('resume');
+      await handle.result();
+      const second = fake.of('applyBatch')[1]?.atSeconds ?? 0;
+      expect(second).toBeGreaterThanOrEqual(5 * HOUR + 75 + 1800);
+      expect(second).toBeLessThan(5 * HOUR + 75 + 1800 + 20);
+    });
+  });
+});

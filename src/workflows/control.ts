@@ -84,8 +84,8 @@ export function listen(state: RolloutState): Control {
     healthSignal,
     (payload) => {
       state.look = true;
-      if (typeof payload?.device !== 'string' || payload.status === undefined) return;
-      words.push({ device: payload.device, status: payload.status, message: payload.message ?? null });
+      const word = deviceWord(payload);
+      if (word !== null) words.push(word);
     },
     { description: 'Look at the health of the batch now; with {"device": "<uuid>", "status": "healthy"} also record a device\'s own word.' },
   );
@@ -131,6 +131,16 @@ function obey(state: RolloutState, name: Command, reason: string, actor: string)
       state.stop = state.stop?.kind === 'cancel' ? state.stop : { kind: 'rollback', reason, actor };
       break;
   }
+}
+
+const DEVICE_UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const deviceWords = new Set<unknown>(['healthy', 'unhealthy', 'failed', 'rejected', 'updating']);
+
+/** Only what the database can take: an activity given anything else would be tried again for ever. */
+function deviceWord(payload: unknown): RecordHealthInput | null {
+  const { device, status, message } = (typeof payload === 'object' && payload !== null ? payload : {}) as Record<string, unknown>;
+  if (typeof device !== 'string' || !DEVICE_UUID.test(device) || !deviceWords.has(status)) return null;
+  return { device, status: status as RecordHealthInput['status'], message: typeof message === 'string' ? message.slice(0, 500) : null };
 }
 
 /** The input box of the Temporal UI takes any JSON: whatever is there, two short strings or nothing come out. */

@@ -1,3 +1,4 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createWorkflowRig, type WorkflowRig } from '../support/workflow-rig';
 
 let rig: WorkflowRig;

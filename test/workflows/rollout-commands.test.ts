@@ -1,0 +1,229 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createWorkflowRig, type WorkflowRig } from '../support/workflow-rig';
+import type { FakeActivities } from '../support/fake-activities';
+
+let rig: WorkflowRig;
+beforeAll(async () => {
+  rig = await createWorkflowRig();
+});
+afterAll(() => rig.close());
+
+const events = (fake: FakeActivities): { type: string; actor: string; data: Record<string, unknown> }[] =>
+  fake.of('recordProgress').flatMap((call) => (call.input as { events: { type: string; actor: string; data: Record<string, unknown> }[] }).events);
+const updating = { batches: [5, 5], health: () => ({ updating: 5 }) };
+
+describe('commands', () => {
+  it('work with an empty input box, twice, and say what they did and by whom', async () => {
+    await rig.tell({ batches: [1, 9] }, async ({ handle, fake, env }) => {
+      await env.sleep('200s');
+      for (const name of ['pause', 'pause', 'resume', 'resume']) await handle.signal(name);
+      await handle.result();
+      expect(events(fake).map(({ type, data }) => [type, data['applied'], data['effect']])).toEqual([
+        ['command.pause', true, 'no further device is told; devices already told go on'],
+        ['command.pause', false, 'changes nothing: it is paused already'],
+        ['command.resume', true, 'goes on where it was paused'],
+        ['command.resume', false, 'changes nothing: it is not paused'],
+      ]);
+      expect(events(fake).every(({ actor }) => actor === 'temporal')).toBe(true);
+    });
+  });
+
+  it('survive whatever JSON somebody types into the input box', async () => {
+    await rig.tell({ batches: [1] }, async ({ handle, fake }) => {
+      for (const input of [null, 7, 'now', [], { reason: 5, actor: { a: 1 } }, { reason: 'x'.repeat(5000) }]) await handle.signal('pause', input);
+      await handle.signal('health', 'nonsense');
+      await handle.signal('health', { device: 5, status: 'healthy' });
+      await handle.signal('resume');
+      expect(await handle.result()).toMatchObject({ status: 'completed' });
+      expect(events(fake).filter(({ type }) => type === 'command.pause')).toHaveLength(6);
+    });
+  });
+
+  it('that nobody knows are shown and recorded, not swallowed', async () => {
+    await rig.tell({ batches: [1] }, async ({ handle, fake }) => {
+      await handle.signal('Pause');
+      await handle.result();
+      expect(events(fake)).toContainEqual(expect.objectContaining({ type: 'command.unknown', data: { signal: 'Pause' } }));
+    });
+  });
+
+  it('cancel ends at once and leaves what was updated', async () => {
+    await rig.tell(updating, async ({ handle, fake, env }) => {
+      await env.sleep('10s');
+      await handle.signal('cancel', { reason: 'wrong tag', actor: 'ana' });
+      expect(await handle.result()).toEqual({ status: 'cancelled', reason: 'wrong tag' });
+      expect(fake.of('restoreDevices')).toHaveLength(0);
+      expect(fake.of('finishRollout')[0]?.input).toMatchObject({ status: 'cancelled', actor: 'ana', hold: false });
+    });
+  });
+
+  it('rollback wins over a pause, and holds the revision', async () => {
+    await rig.tell(updating, async ({ handle, fake, env }) => {
+      await env.sleep('10s');
+      await handle.signal('pause');
+      await handle.signal('rollback');
+      expect(await handle.result()).toMatchObject({ status: 'rolled_back' });
+      expect(fake.of('finishRollout')[0]?.input).toMatchObject({ status: 'rolled_back', hold: true });
+    });
+  });
+
+  it('cancel wins over rollback that came first in the same moment, and stops the wait for its confirmation', async () => {
+    await rig.tell({ ...updating, rollback: () => ({ rolling_back: 5 }) }, async ({ handle, env }) => {
+      await env.sleep('10s');
+      await handle.signal('rollback');
+      await env.sleep('10s');
+      await handle.signal('cancel');
+      expect(await handle.result()).toMatchObject({ status: 'cancelled' });
+    });
+  });
+
+  it('a rollback stops a batch in the middle of being applied', async () => {
+    let applying = (): void => undefined;
+    const started = new Promise<void>((resolve) => (applying = resolve));
+    let release = (): void => undefined;
+    const blocked = new Promise<void>((resolve) => (release = resolve));
+    const world = {
+      batches: [5],
+      whileApplying: async () => {
+        applying();
+        await blocked;
+        return false;
+      },
+    };
+    await rig.tell(world, async ({ handle, fake }) => {
+      await started;
+      await handle.signal('rollback');
+      while (fake.of('restoreDevices').length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+      release();
+      expect(await handle.result()).toMatchObject({ status: 'rolled_back' });
+    });
+  });
+
+  it('a pause in the middle of applying lets the rest be applied after the resume', async () => {
+    let times = 0;
+    const world = {
+      batches: [5],
+      whileApplying: async (): Promise<boolean> => {
+        times += 1;
+        return Promise.resolve(times > 1);
+      },
+    };
+    await rig.tell(world, async ({ handle, fake }) => {
+      expect(await handle.result()).toMatchObject({ status: 'completed' });
+      expect(fake.of('applyBatch')).toHaveLength(2);
+    });
+  });
+
+  it('advance ends the delay before the next batch', async () => {
+    await rig.tell({ batches: [1, 9] }, async ({ handle, fake, env }) => {
+      await env.sleep('200s');
+      await handle.signal('advance');
+      await handle.result();
+      expect(fake.of('applyBatch')[1]?.atSeconds).toBeLessThan(220);
+    });
+  });
+
+  it('advance ends the soak of the batch, not the wait for its health', async () => {
+    const world = {
+      batches: [5],
+      rules: { soakSeconds: 86_400 },
+      health: ({ soakSeconds }: { soakSeconds: number }) => (soakSeconds > 0 ? { health_checking: 5 } : { completed: 5 }),
+      soakDue: () => 86_000,
+    };
+    await rig.tell(world, async ({ handle, fake, env }) => {
+      await env.sleep('100s');
+      await handle.signal('advance');
+      expect(await handle.result()).toMatchObject({ status: 'completed' });
+      expect(fake.of('finishRollout')[0]?.atSeconds).toBeLessThan(120);
+    });
+  });
+});
+
+describe('approval', () => {
+  it('is waited for before the start of a manual rollout, and opens it', async () => {
+    await rig.tell({ batches: [3], rules: { requiresApproval: true } }, async ({ handle, fake, env }) => {
+      await handle.signal('approve');
+      await env.sleep('2h');
+      expect(fake.of('applyBatch')).toHaveLength(0);
+      expect(await handle.query<{ waiting_for: string; commands: string[] }, []>('status')).toMatchObject({
+        status: 'awaiting_approval',
+        waiting_for: 'approval of batch 1',
+        commands: ['pause', 'cancel', 'rollback', 'approve', 'reject'],
+      });
+      await handle.signal('approve', { actor: 'ana' });
+      expect(await handle.result()).toMatchObject({ status: 'completed' });
+    });
+  });
+
+  it('that nobody gives within a day ends the rollout as cancelled', async () => {
+    await rig.tell({ batches: [1, 2], approvals: [false, true] }, async ({ handle, fake }) => {
+      expect(await handle.result()).toEqual({ status: 'cancelled', reason: 'nobody approved batch 2 in time' });
+      expect(fake.of('applyBatch')).toHaveLength(1);
+    });
+  });
+
+  it('that is refused ends the rollout as cancelled', async () => {
+    await rig.tell({ batches: [3], rules: { requiresApproval: true } }, async ({ handle, env }) => {
+      await env.sleep('60s');
+      await handle.signal('reject', { reason: 'not today' });
+      expect(await handle.result()).toEqual({ status: 'cancelled', reason: 'approval refused: not today' });
+    });
+  });
+});
+
+describe('verdicts', () => {
+  it('a signal makes a failing batch stop long before its deadline', async () => {
+    await rig.tell({ batches: [10], health: () => ({ failed: 5, updating: 5 }) }, async ({ handle, fake, env }) => {
+      await env.sleep('5s');
+      await handle.signal('health', { batch: 1 });
+      expect(await handle.result()).toMatchObject({ status: 'rolled_back', reason: expect.stringContaining('5 of 10 devices of this batch failed (50 %)') });
+      expect(fake.of('finishRollout')[0]?.atSeconds).toBeLessThan(20);
+    });
+  });
+
+  it('a device that fails under the limit is tried again after the last batch, as often as its policy says', async () => {
+    const world = {
+      batches: [10],
+      rules: { retryAttempts: 3, retryDelaySeconds: 900 },
+      retried: 1,
+      health: ({ batch }: { batch: number | null }) => (batch === null ? { completed: 10 } : { completed: 9, failed: 1 }),
+    };
+    await rig.tell(world, async ({ handle, fake }) => {
+      expect(await handle.result()).toMatchObject({ status: 'completed', reason: '10 of 10 healthy' });
+      expect(fake.of('retryDevices')).toHaveLength(1);
+      expect(fake.of('retryDevices')[0]?.atSeconds).toBeGreaterThanOrEqual(900);
+    });
+  });
+
+  it('an empty plan completes and says why', async () => {
+    await rig.tell({ batches: [] }, async ({ handle }) => {
+      expect(await handle.result()).toEqual({ status: 'completed', reason: 'no device that the policy selects runs this image' });
+    });
+  });
+
+  it("a device's own word that comes as a signal is recorded, then judged", async () => {
+    await rig.tell({ batches: [1] }, async ({ handle, fake, env }) => {
+      await env.sleep('5s');
+      await handle.signal('health', { device: '6f1c2d1e-0000-4000-8000-000000000001', status: 'healthy' });
+      await handle.result();
+      expect(fake.of('recordHealth')[0]?.input).toEqual({ device: '6f1c2d1e-0000-4000-8000-000000000001', status: 'healthy', message: null });
+    });
+  });
+
+  it('all devices taken over by a newer rollout end it as superseded', async () => {
+    await rig.tell({ batches: [5], health: () => ({ superseded: 5 }) }, async ({ handle }) => {
+      expect(await handle.result()).toMatchObject({ status: 'superseded' });
+    });
+  });
+});
+
+describe('native cancellation in Temporal', () => {
+  it('ends the rollout as cancelled, in the database too', async () => {
+    await rig.tell(updating, async ({ handle, fake, env }) => {
+      await env.sleep('10s');
+      await handle.cancel();
+      expect(await handle.result()).toEqual({ status: 'cancelled', reason: 'cancelled in Temporal' });
+      expect(fake.of('finishRollout')).toHaveLength(1);
+    });
+  });
+});

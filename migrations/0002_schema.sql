@@ -16,6 +16,8 @@ create table devices (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now()
 );
+-- Keys are random, so no two devices share one; tells a wrong key from another device's.
+create unique index devices_by_key on devices (api_key_hash) where api_key_hash is not null;
 create index devices_by_fleet on devices (fleet_id, uuid) where fleet_id is not null;
 create index devices_by_tag on devices using gin (tags jsonb_path_ops);
 

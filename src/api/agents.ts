@@ -1,0 +1,106 @@
+import { z } from 'zod';
+import { readPolledState } from '../db/agent-state';
+import { acceptHealth, acceptReport } from '../db/reports';
+import { jsonBody, KIB, MIB } from './body';
+import type { ApiDeps } from './deps';
+import { assertDevice, authenticateDevice } from './device-auth';
+import { text, Uuid, UuidParams } from './fields';
+import { HttpProblem } from './problem';
+import { route, type Route } from './route';
+import { matchesEtag, servedState } from './served-state';
+
+/** Agents add fields from version to version; what is not known is kept as `info`, within the body's limit. */
+const Report = z.looseObject({
+  apps: z.record(z.string().max(100), z.looseObject({})).nullish(),
+  version: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).nullish(),
+});
+const Reports = z.record(Uuid, Report).refine((reports) => Object.keys(reports).length === 1, 'must hold exactly one device, by its uuid');
+const REPORT_LIMIT_BYTES = MIB;
+
+const Health = z.strictObject({
+  app_id: z.union([text(100), z.number().int().transform(String)]).optional(),
+  service: text(200).optional(),
+  status: z.enum(['healthy', 'unhealthy', 'updating', 'failed', 'rejected']),
+  image: text(600).optional(),
+  message: z.string().max(2000).optional(),
+});
+
+/** What agents in the field call: both generations of the protocol, with one key a device. */
+export function agentRoutes(deps: ApiDeps): Route[] {
+  const { pool, lastSeen, watcher, metrics } = deps;
+  return [
+    route({
+      method: 'get',
+      path: '/api/v1/device/:uuid/state',
+      tag: 'Agents',
+      summary: 'Poll the target state',
+      access: 'device',
+      params: UuidParams,
+      answers: {
+        200: { description: 'The target state by the device\'s own uuid, with a strong ETag', schema: z.record(Uuid, z.object({ apps: z.record(z.string(), z.unknown()), version: z.number().int() })) },
+        304: { description: 'Nothing new since if-none-match' },
+      },
+      handle: async ({ params, deviceKey, request }) => {
+        const row = await readPolledState(pool, params.uuid);
+        await assertDevice(pool, row, deviceKey);
+        lastSeen.mark(params.uuid);
+        const { body, etag } = servedState(params.uuid, row?.apps ?? '{}', row?.version ?? 0);
+        const unchanged = matchesEtag(request.get('if-none-match'), etag);
+        metrics.polls.inc({ status: unchanged ? '304' : '200' });
+        const headers = { etag, 'cache-control': 'private, no-cache' };
+        return unchanged ? { status: 304, headers } : { status: 200, headers: { ...headers, 'content-type': 'application/json; charset=utf-8' }, body };
+      },
+    }),
+    route({
+      method: 'patch',
+      path: '/api/v1/device/state',
+      tag: 'Agents',
+      summary: 'Report the current state, by the device\'s own uuid; may be compressed',
+      access: 'device',
+      body: jsonBody(Reports, { limitBytes: REPORT_LIMIT_BYTES }),
+      answers: { 200: { description: 'Taken', schema: z.object({ status: z.literal('ok') }) } },
+      handle: async ({ body, deviceKey }) => {
+        const [uuid, report] = onlyEntry(body);
+        await authenticateDevice(pool, uuid, deviceKey);
+        lastSeen.mark(uuid);
+        const { apps, version, ...info } = report;
+        // A report without `apps` says nothing about them; `{}` says that nothing runs.
+        const { touches } = await acceptReport(pool, { deviceUuid: uuid, apps: apps ?? undefined, version: version ?? null, info });
+        watcher.touched(touches);
+        metrics.reports.inc({ kind: 'state' });
+        return { status: 200, body: { status: 'ok' } };
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/api/v1/device/:uuid/health',
+      tag: 'Agents',
+      summary: "A device's own word about an update",
+      access: 'device',
+      params: UuidParams,
+      body: jsonBody(Health, { limitBytes: 16 * KIB }),
+      answers: { 202: { description: 'Taken', schema: z.object({ status: z.literal('accepted') }) } },
+      handle: async ({ params, body, deviceKey }) => {
+        await authenticateDevice(pool, params.uuid, deviceKey);
+        lastSeen.mark(params.uuid);
+        const { touches } = await acceptHealth(pool, {
+          deviceUuid: params.uuid,
+          appId: body.app_id ?? null,
+          service: body.service ?? null,
+          status: body.status,
+          image: body.image ?? null,
+          message: body.message ?? null,
+        });
+        watcher.touched(touches);
+        metrics.reports.inc({ kind: 'health' });
+        return { status: 202, body: { status: 'accepted' } };
+      },
+    }),
+  ];
+}
+
+function onlyEntry(body: z.output<typeof Reports>): [string, z.output<typeof Report>] {
+  const entry = Object.entries(body)[0];
+  if (entry === undefined) throw new HttpProblem(422, 'invalid-input', 'the body holds no device');
+  return [entry[0], entry[1]];
+}

@@ -1,0 +1,57 @@
+import express, { type Express } from 'express';
+import { agentRoutes } from './agents';
+import type { ApiDeps } from './deps';
+import { deviceStateRoutes } from './device-states';
+import { deviceRoutes } from './devices';
+import { documentationRoutes } from './docs';
+import { problemResponder } from './errors';
+import { healthRoutes } from './health';
+import { holdRoutes } from './holds';
+import { mountRoutes } from './mount';
+import { policyRoutes } from './policies';
+import { assignRequestId } from './request-id';
+import { rolloutCommandRoutes } from './rollout-commands';
+import { rolloutListRoutes } from './rollout-lists';
+import { rolloutRoutes } from './rollouts';
+import type { Route } from './route';
+import { timelineRoute } from './timeline';
+import { tokenRoutes } from './tokens';
+import { triggerUpdateRoute } from './trigger-update';
+import { refuseUnmatched } from './unmatched';
+import { webhookRoutes } from './webhooks';
+
+/** Every route of the API. Where two paths match, the first one here is taken. */
+export function allRoutes(deps: ApiDeps): Route[] {
+  const routes = [
+    ...agentRoutes(deps),
+    ...webhookRoutes(deps),
+    ...deviceRoutes(deps),
+    ...deviceStateRoutes(deps),
+    timelineRoute(deps),
+    ...policyRoutes(deps),
+    ...rolloutRoutes(deps),
+    ...rolloutListRoutes(deps),
+    ...rolloutCommandRoutes(deps),
+    triggerUpdateRoute(deps),
+    ...holdRoutes(deps),
+    ...tokenRoutes(deps),
+    ...healthRoutes(deps),
+  ];
+  return [...routes, ...documentationRoutes(routes)];
+}
+
+/** The HTTP API over its dependencies. It holds no state of its own, so as many processes as wanted may serve it. */
+export function createApp(deps: ApiDeps): Express {
+  const app = express();
+  const routes = allRoutes(deps);
+  app.disable('x-powered-by');
+  // ETags are made where they mean something; Express's own would hash every answer.
+  app.disable('etag');
+  // Nested or repeated keys have no meaning here: each parameter is one string.
+  app.set('query parser', 'simple');
+  app.use(assignRequestId, deps.metrics.observe);
+  mountRoutes(app, routes, deps.operators);
+  app.use(refuseUnmatched(routes));
+  app.use(problemResponder(deps.log));
+  return app;
+}

@@ -1,0 +1,25 @@
+import type { Pool } from 'pg';
+import type { Config } from '../config';
+import type { Logger } from '../log';
+import type { BatchWatcher } from './batch-watcher';
+import type { Dispatcher } from './dispatcher';
+import type { LastSeen } from './last-seen';
+import type { Metrics } from './metrics';
+import type { Operators } from './operators';
+import type { TemporalGateway } from './temporal';
+
+/** What the routes work with; made once in main.ts, or by a test. */
+export interface ApiDeps {
+  pool: Pool;
+  config: Config;
+  log: Logger;
+  temporal: TemporalGateway;
+  /** Starts the workflows of accepted pushes. */
+  dispatcher: Pick<Dispatcher, 'wake'>;
+  watcher: Pick<BatchWatcher, 'touched'>;
+  lastSeen: LastSeen;
+  operators: Operators;
+  metrics: Metrics;
+  /** Red from the moment a stop was asked for, so that a load balancer looks elsewhere first. */
+  readiness: { stopping: boolean };
+}

@@ -1,0 +1,51 @@
+import { z } from 'zod';
+import { decodeCursor } from './cursor';
+
+/** Printable text with a limit; control characters have no place in a name and would spoil logs and terminals. */
+export function text(max: number) {
+  return z
+    .string()
+    .min(1)
+    .max(max)
+    .regex(/^[^\u0000-\u001f\u007f\ud800-\udfff]*$/u, 'must not hold control characters');
+}
+
+/** Any uuid, also one that is not of an RFC version: devices bring their own. Kept in lower case, as PostgreSQL shows it. */
+export const Uuid = z.guid().transform((value) => value.toLowerCase());
+
+export const UuidParams = z.strictObject({ uuid: Uuid });
+export const IdParams = z.strictObject({ id: Uuid });
+
+/** `{"ring": "canary"}` */
+export const Tags = z
+  .record(text(64), text(256))
+  .refine((tags) => Object.keys(tags).length <= 64, 'at most 64 tags');
+
+/** `ring:canary`, where the value may hold a colon itself. */
+export const TagSelector = z
+  .string()
+  .max(321)
+  .regex(/^[^:\u0000-\u001f]{1,64}:[^\u0000-\u001f]{1,256}$/u, 'must be key:value');
+
+export const Limit = z.coerce.number().int().min(1).max(500).default(50);
+
+/** A cursor holds the sort key of the last item served, so a list stays right while rows come and go. */
+export function cursorOf<T>(key: z.ZodType<T>) {
+  return z
+    .string()
+    .max(1000)
+    .transform((value, context) => {
+      const parsed = key.safeParse(decodeCursor(value));
+      if (parsed.success) return parsed.data;
+      context.addIssue({ code: 'custom', message: 'is not a cursor of this list' });
+      return z.NEVER;
+    })
+    .optional();
+}
+
+/** Sort key of lists ordered by time: the time as PostgreSQL's text, which keeps its microseconds. */
+export const TimeAndId = z.tuple([z.string().regex(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?\+00$/), z.guid()]);
+
+export function pageQuery<T>(key: z.ZodType<T>) {
+  return z.strictObject({ limit: Limit, cursor: cursorOf(key) });
+}

@@ -1,0 +1,76 @@
+import { z } from 'zod';
+import { assertSchemaCurrent, SchemaVersionError } from '../db/migrate';
+import type { ApiDeps } from './deps';
+import { route, type Route } from './route';
+
+const Check = z.string();
+const Readiness = z.object({ status: z.enum(['ready', 'degraded', 'unavailable', 'stopping']), checks: z.object({ postgres: Check, schema: Check, temporal: Check }) });
+
+/** A probe must answer before its caller gives up, whatever hangs underneath. */
+const PROBE_LIMIT_MS = 2000;
+
+export function healthRoutes(deps: ApiDeps): Route[] {
+  return [
+    route({
+      method: 'get',
+      path: '/healthz',
+      tag: 'Operations',
+      summary: 'The process is alive',
+      access: 'public',
+      answers: { 200: { description: 'Alive', schema: z.object({ status: z.literal('alive') }) } },
+      handle: () => ({ status: 200, body: { status: 'alive' } }),
+    }),
+    route({
+      method: 'get',
+      path: '/readyz',
+      tag: 'Operations',
+      summary: 'Pushes and polls can be taken',
+      access: 'public',
+      answers: { 200: { description: 'Ready, or degraded: Temporal is away and pushes wait in the outbox', schema: Readiness }, 503: { description: 'Not ready', schema: Readiness } },
+      handle: async () => {
+        const [database, temporal] = await Promise.all([
+          within(checkDatabase(deps), { postgres: 'no answer', schema: 'unknown' }),
+          within(deps.temporal.isReachable().catch(() => false), false),
+        ]);
+        const usable = database.postgres === 'ok' && database.schema === 'ok';
+        const status = deps.readiness.stopping ? 'stopping' : !usable ? 'unavailable' : temporal ? 'ready' : 'degraded';
+        const checks = { ...database, temporal: temporal ? 'ok' : 'unreachable' };
+        return { status: status === 'ready' || status === 'degraded' ? 200 : 503, body: { status, checks } };
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/metrics',
+      tag: 'Operations',
+      summary: 'Metrics in the Prometheus text format',
+      access: 'public',
+      answers: { 200: { description: 'Metrics', contentType: 'text/plain' } },
+      handle: async () => ({ status: 200, body: await deps.metrics.registry.metrics(), headers: { 'content-type': deps.metrics.registry.contentType } }),
+    }),
+  ];
+}
+
+async function checkDatabase({ pool }: ApiDeps): Promise<{ postgres: string; schema: string }> {
+  try {
+    await assertSchemaCurrent(pool);
+    return { postgres: 'ok', schema: 'ok' };
+  } catch (error) {
+    if (error instanceof SchemaVersionError) return { postgres: 'ok', schema: error.message };
+    return { postgres: 'unreachable', schema: 'unknown' };
+  }
+}
+
+/** The promise's value, or `otherwise` when it takes too long; the promise itself goes on and is ignored. */
+async function within<T>(promise: Promise<T>, otherwise: T): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<T>((resolve) => {
+    timer = setTimeout(() => {
+      resolve(otherwise);
+    }, PROBE_LIMIT_MS);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,93 @@
+import { createServer } from 'node:http';
+import { ConfigError, loadConfig, type Config } from '../config';
+import { assertSchemaCurrent } from '../db/migrate';
+import { createPool } from '../db/pool';
+import { createLogger, type Logger } from '../log';
+import { createApp } from './app';
+import { createBatchWatcher } from './batch-watcher';
+import { startDispatcher } from './dispatcher';
+import { createLastSeen } from './last-seen';
+import { createMetrics } from './metrics';
+import { createOperators } from './operators';
+import { closeServer, listen } from './server';
+import { createTemporalGateway } from './temporal';
+
+/** Above any request's own time, below the ten seconds that container engines wait. */
+const IN_FLIGHT_DEADLINE_MS = 8000;
+
+interface RunningApi {
+  stop(): Promise<void>;
+}
+
+/** Starts the API: it needs PostgreSQL with the current schema; Temporal may come and go. */
+async function startApi(config: Config, log: Logger): Promise<RunningApi> {
+  if (config.DATABASE_URL === undefined) throw new ConfigError('DATABASE_URL is not set: give it, or run `npm start` for an embedded PostgreSQL');
+  const pool = createPool({
+    url: config.DATABASE_URL,
+    size: config.DATABASE_POOL_SIZE,
+    applicationName: 'fleetwave-api',
+    onIdleError: (error) => {
+      log.warn({ err: error }, 'idle database connection lost');
+    },
+  });
+  try {
+    await assertSchemaCurrent(pool);
+  } catch (error) {
+    await pool.end();
+    throw error;
+  }
+  const temporal = createTemporalGateway({ config, log });
+  const dispatcher = startDispatcher({ pool, log, temporal });
+  const watcher = createBatchWatcher({ pool, log, signal: (workflowId, name, payload) => temporal.signal(workflowId, name, payload) });
+  const lastSeen = createLastSeen(pool, log);
+  const readiness = { stopping: false };
+  const operators = createOperators(pool, config.FLEETWAVE_ADMIN_TOKEN);
+  const server = createServer(createApp({ pool, config, log, temporal, dispatcher, watcher, lastSeen, operators, metrics: createMetrics(pool), readiness }));
+  const url = await listen(server, config.PORT, config.HOST);
+  log.info({ url }, 'API is listening');
+
+  async function stop(): Promise<void> {
+    readiness.stopping = true;
+    await closeServer(server, IN_FLIGHT_DEADLINE_MS);
+    await Promise.all([dispatcher.stop(), watcher.close(), lastSeen.stop()]);
+    await temporal.close();
+    await pool.end();
+    log.info('API has stopped');
+  }
+  let stopped: Promise<void> | undefined;
+  return { stop: () => (stopped ??= stop()) };
+}
+
+/** The first signal stops in order, the second at once. */
+function stopOnSignals(api: RunningApi, log: Logger): void {
+  let asked = false;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (asked) process.exit(1);
+      asked = true;
+      log.info({ signal }, 'stopping');
+      api.stop().then(
+        () => process.exit(0),
+        (error: unknown) => {
+          log.fatal({ err: error }, 'could not stop in order');
+          process.exit(1);
+        },
+      );
+    });
+  }
+}
+
+async function main(): Promise<void> {
+  const config = loadConfig();
+  const log = createLogger({ level: config.LOG_LEVEL, component: 'api' });
+  process.on('unhandledRejection', (error) => {
+    log.fatal({ err: error }, 'unhandled rejection');
+    process.exit(1);
+  });
+  stopOnSignals(await startApi(config, log), log);
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`fleetwave api: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+});

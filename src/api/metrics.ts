@@ -1,0 +1,55 @@
+import type { NextFunction, Request, Response } from 'express';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Pool } from 'pg';
+
+export interface Metrics {
+  registry: Registry;
+  polls: Counter<'status'>;
+  reports: Counter<'kind'>;
+  /** Middleware that counts every answer by its route, never by its URL: uuids would make a series each. */
+  observe(request: Request, response: Response, next: NextFunction): void;
+}
+
+/** A registry of its own for each app, so that two in one process (tests) do not share counts. */
+export function createMetrics(pool: Pool): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  const requests = new Histogram({
+    name: 'fleetwave_http_request_duration_seconds',
+    help: 'Requests by route, method and status',
+    labelNames: ['route', 'method', 'status'] as const,
+    buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
+    registers,
+  });
+  new Gauge({
+    name: 'fleetwave_outbox_rollouts',
+    help: 'Accepted rollouts whose workflow is still to be started',
+    registers,
+    async collect() {
+      this.set(await outboxSize(pool));
+    },
+  });
+  return {
+    registry,
+    polls: new Counter({ name: 'fleetwave_agent_polls_total', help: 'Polls of target state by answer', labelNames: ['status'] as const, registers }),
+    reports: new Counter({ name: 'fleetwave_agent_reports_total', help: 'Reports taken from agents', labelNames: ['kind'] as const, registers }),
+    observe: (request, response, next) => {
+      const end = requests.startTimer({ method: request.method });
+      response.on('close', () => {
+        end({ route: String(response.locals['route'] ?? 'unmatched'), status: String(response.statusCode) });
+      });
+      next();
+    },
+  };
+}
+
+/** Not a number while the database is away: a scrape must still tell the rest. */
+async function outboxSize(pool: Pool): Promise<number> {
+  try {
+    const { rows } = await pool.query<{ size: number }>('select count(*) as size from image_rollouts where dispatched_at is null and ended_at is null');
+    return rows[0]?.size ?? 0;
+  } catch {
+    return Number.NaN;
+  }
+}

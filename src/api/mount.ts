@@ -1,0 +1,35 @@
+import type { Express, Request, Response } from 'express';
+import { readBody } from './body';
+import { deviceKeyOf } from './device-auth';
+import type { Operators } from './operators';
+import type { Answer, Call, Route } from './route';
+import { validate } from './validation';
+
+/** Registers each route: who may call, then what is sent, then the handler. Nothing of a body is read for a stranger. */
+export function mountRoutes(app: Express, routes: readonly Route[], operators: Operators): void {
+  for (const route of routes) {
+    app[route.method](route.path, async (request: Request, response: Response) => {
+      response.locals['route'] = route.path;
+      const call = await understand(route, request, response, operators);
+      send(response, await route.handle(call));
+    });
+  }
+}
+
+async function understand(route: Route, request: Request, response: Response, operators: Operators): Promise<Call> {
+  const { access } = route;
+  const deviceKey = access === 'device' ? deviceKeyOf(request) : '';
+  const actor = access === 'public' ? 'anonymous' : access === 'device' ? 'device' : await operators.admit(request, access);
+  const params = route.params === undefined ? {} : validate(route.params, request.params, 'params');
+  const query = route.query === undefined ? {} : validate(route.query, request.query, 'query');
+  const read = route.body === undefined ? { value: undefined, text: '' } : await readBody(route.body, request, response);
+  const body = route.body?.schema == null ? read.value : validate(route.body.schema, read.value);
+  return { params, query, body, bodyText: read.text, actor, deviceKey, request };
+}
+
+function send(response: Response, answer: Answer): void {
+  response.status(answer.status).set({ 'cache-control': 'no-store', ...answer.headers });
+  if (answer.body === undefined) response.end();
+  else if (typeof answer.body === 'string' || Buffer.isBuffer(answer.body)) response.send(answer.body);
+  else response.json(answer.body);
+}

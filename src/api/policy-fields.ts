@@ -1,0 +1,153 @@
+import { z } from 'zod';
+import { validatePattern } from '../domain/image-pattern';
+import { validateTagGlob } from '../domain/tag-rules';
+import { Tags, TagSelector, text, Uuid } from './fields';
+
+/** A year, in seconds: beyond it a number is a mistake of units. */
+const YEAR = 31_536_000;
+const seconds = (max: number) => z.number().int().min(0).max(max);
+
+/** Part of the contract, built by a later release: refused in words rather than stored and ignored. */
+function later(what: string) {
+  const absent = z.unknown().optional().refine((value) => value === undefined, `${what} not available in this release`);
+  return absent as unknown as z.ZodOptional<z.ZodType<undefined>>;
+}
+
+/** One value of a field works; the contract's others are told apart from typing errors. */
+function oneOf<const Now extends string>(now: readonly Now[], planned: readonly string[]) {
+  return z.string().superRefine((value, context) => {
+    if ((now as readonly string[]).includes(value)) return;
+    const message = planned.includes(value) ? `${value} is not available in this release; use ${now.join(' or ')}` : `must be ${[...now, ...planned].join(', ')}`;
+    context.addIssue({ code: 'custom', message });
+  }) as unknown as z.ZodType<Now, Now>;
+}
+
+const TagRule = z.strictObject({ kind: oneOf(['any', 'glob'], ['regex', 'semver']), pattern: text(128).optional(), range: later('semver ranges are'), allow_downgrade: later('semver ranges are') }).transform((rule, context) => {
+  if (rule.kind === 'any' && rule.pattern === undefined) return { kind: 'any' as const };
+  if (rule.kind === 'glob' && rule.pattern !== undefined) {
+    const problem = validateTagGlob(rule.pattern);
+    if (problem === null) return { kind: 'glob' as const, pattern: rule.pattern };
+    context.addIssue({ code: 'custom', path: ['pattern'], message: problem });
+    return z.NEVER;
+  }
+  context.addIssue({ code: 'custom', path: ['pattern'], message: rule.kind === 'glob' ? 'a glob needs its pattern' : 'any takes no pattern' });
+  return z.NEVER;
+});
+
+const approval = z.boolean().optional();
+const Step = z
+  .strictObject({
+    percent: z.number().min(1).max(100).optional(),
+    count: z.number().int().min(1).max(1_000_000).optional(),
+    tag: TagSelector.optional(),
+    fleet_id: text(128).optional(),
+    approval,
+  })
+  .transform((step, context) => {
+    const { percent, count, tag, fleet_id } = step;
+    const gate = step.approval === undefined ? {} : { approval: step.approval };
+    if ([percent, count, tag, fleet_id].filter((value) => value !== undefined).length !== 1) {
+      context.addIssue({ code: 'custom', message: 'a batch is exactly one of percent, count, tag, fleet_id' });
+      return z.NEVER;
+    }
+    if (percent !== undefined) return { percent, ...gate };
+    if (count !== undefined) return { count, ...gate };
+    if (tag !== undefined) return { tag, ...gate };
+    return { fleet_id: fleet_id as string, ...gate };
+  });
+
+const Batches = z
+  .array(Step, 'must be a list of batches; {start, factor, max} is not available in this release')
+  .min(1)
+  .max(100)
+  .superRefine((steps, context) => {
+    let last = 0;
+    for (const [index, step] of steps.entries()) {
+      if (!('percent' in step)) continue;
+      if (step.percent <= last) context.addIssue({ code: 'custom', path: [index, 'percent'], message: `is cumulative and must be above the ${last} before it` });
+      last = Math.max(last, step.percent);
+    }
+  });
+
+const Health = z.strictObject({
+  timeout_seconds: z.number().int().min(1).max(604_800).optional(),
+  soak_seconds: seconds(604_800).optional(),
+  checks: z
+    .array(z.looseObject({ kind: oneOf(['container_running'], ['tcp', 'http', 'custom']) }).pipe(z.strictObject({ kind: z.literal('container_running') })))
+    .max(20)
+    .optional(),
+});
+
+const settings = {
+  tag_rule: TagRule.optional(),
+  pin: z.enum(['auto', 'tag', 'digest']).optional(),
+  batches: Batches.optional(),
+  batch_delay_seconds: seconds(YEAR).optional(),
+  health: Health.optional(),
+  max_failure_rate: z.number().min(0).max(1).optional(),
+  max_failures: z.number().int().min(0).max(1_000_000).nullable().optional(),
+  min_sample: z.number().int().min(1).max(1_000_000).optional(),
+  on_failure: oneOf(['rollback'], ['rollback_failed', 'pause', 'continue']).optional(),
+  rollback_timeout_seconds: z.number().int().min(1).max(604_800).optional(),
+  retry: z.strictObject({ attempts: z.number().int().min(1).max(20).optional(), delay_seconds: seconds(604_800).optional() }).optional(),
+  on_newer: oneOf(['supersede'], ['queue']).optional(),
+  offline: later('catching up offline devices is'),
+  windows: later('maintenance windows are'),
+  requires_approval: z.boolean().optional(),
+  requires_approved_image: z.literal(false, 'the registry of approved images is not available in this release').optional(),
+};
+
+const scope = {
+  fleet_id: text(128).nullable().optional(),
+  device_tags: Tags.nullable().optional(),
+  device_uuids: z.array(Uuid).min(1).max(10_000).nullable().optional(),
+  enabled: z.boolean().optional(),
+  priority: z.number().int().min(-1_000_000).max(1_000_000).optional(),
+  description: text(2000).nullable().optional(),
+};
+
+const required = {
+  image_pattern: z.string().min(1).max(512).superRefine((pattern, context) => {
+    const problem = validatePattern(pattern);
+    if (problem !== null) context.addIssue({ code: 'custom', message: problem });
+  }),
+  update_strategy: oneOf(['auto', 'staged', 'manual'], ['scheduled']),
+};
+
+export const PolicyInput = z.strictObject({ ...required, ...settings, ...scope });
+export type PolicyInput = z.output<typeof PolicyInput>;
+
+/** The same fields, none needed. `health` and `retry` are merged field by field, lists are replaced; null clears what may be null. */
+export const PolicyPatch = z
+  .strictObject({ image_pattern: required.image_pattern.optional(), update_strategy: required.update_strategy.optional(), ...settings, ...scope })
+  .refine((patch) => Object.keys(patch).length > 0, 'names no field to change');
+export type PolicyPatch = z.output<typeof PolicyPatch>;
+
+/** What GET shows: the settings in force, given or default. */
+export const Policy = z.object({
+  id: Uuid,
+  image_pattern: z.string(),
+  update_strategy: z.string(),
+  tag_rule: z.object({ kind: z.string(), pattern: z.string().optional() }),
+  pin: z.string(),
+  batches: z.array(z.record(z.string(), z.unknown())),
+  batch_delay_seconds: z.number(),
+  health: z.object({ timeout_seconds: z.number(), soak_seconds: z.number(), checks: z.array(z.object({ kind: z.string() })) }),
+  max_failure_rate: z.number(),
+  max_failures: z.number().nullable(),
+  min_sample: z.number(),
+  on_failure: z.string(),
+  rollback_timeout_seconds: z.number(),
+  retry: z.object({ attempts: z.number(), delay_seconds: z.number() }),
+  on_newer: z.string(),
+  requires_approval: z.boolean(),
+  requires_approved_image: z.boolean(),
+  fleet_id: z.string().nullable(),
+  device_tags: z.record(z.string(), z.string()).nullable(),
+  device_uuids: z.array(Uuid).nullable(),
+  enabled: z.boolean(),
+  priority: z.number(),
+  description: z.string().nullable(),
+  created_at: z.iso.datetime(),
+  updated_at: z.iso.datetime(),
+});

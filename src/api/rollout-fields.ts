@@ -1,0 +1,96 @@
+import { z } from 'zod';
+import type { BatchRow, DeviceCount, RolloutRow } from '../db/rollouts-read';
+import { publicCounts, type PublicCounts } from '../domain/public-counts';
+import type { StatusCounts } from '../domain/verdict';
+import type { Config } from '../config';
+
+const Counts = z.record(z.string(), z.number().int());
+const Time = z.iso.datetime().nullable();
+
+export const Rollout = z.object({
+  rollout_id: z.string(),
+  image: z.string(),
+  registry: z.string(),
+  repository: z.string(),
+  tag: z.string(),
+  digest: z.string().nullable(),
+  attempt: z.number().int(),
+  status: z.string(),
+  strategy: z.string(),
+  policy_id: z.string().nullable(),
+  trigger: z.string(),
+  actor: z.string(),
+  workflow_id: z.string(),
+  temporal_url: z.string().nullable(),
+  counts: Counts,
+  reason: z.string().optional(),
+  error: z.string().optional(),
+  created_at: Time,
+  started_at: Time,
+  ended_at: Time,
+});
+
+export const RolloutWithBatches = Rollout.extend({
+  batches: z.array(
+    z.object({
+      number: z.number().int(),
+      planned: z.number().int(),
+      requires_approval: z.boolean(),
+      status: z.string(),
+      verdict: z.enum(['pass', 'fail']).nullable(),
+      rule: z.string().nullable(),
+      explanation: z.string().nullable(),
+      counts: Counts,
+      started_at: Time,
+      ended_at: Time,
+    }),
+  ),
+});
+
+type Shown = z.infer<typeof Rollout>;
+
+/** A rollout with the counts of its devices, out of the counts of all rollouts that were asked for. */
+export function shownRollout(row: RolloutRow, counted: readonly DeviceCount[], config: Config): Shown {
+  const own = counted.filter((count) => count.rollout_id === row.id);
+  const { registry, repository, tag, digest, attempt, status, strategy, policy_id, trigger, actor, workflow_id } = row;
+  return {
+    rollout_id: row.id,
+    image: row.image_name,
+    ...{ registry, repository, tag, digest, attempt, status, strategy, policy_id, trigger, actor, workflow_id },
+    temporal_url: temporalUrl(workflow_id, config),
+    counts: { ...countsOf(own) },
+    ...(row.reason === null ? {} : { reason: row.reason }),
+    ...(row.error === null ? {} : { error: row.error }),
+    created_at: row.created_at.toISOString(),
+    started_at: row.started_at?.toISOString() ?? null,
+    ended_at: row.ended_at?.toISOString() ?? null,
+  };
+}
+
+export function shownBatch(row: BatchRow, counted: readonly DeviceCount[]): z.infer<typeof RolloutWithBatches>['batches'][number] {
+  const { number, planned, requires_approval, status, rule, explanation } = row;
+  return {
+    ...{ number, planned, requires_approval, status },
+    verdict: status === 'passed' ? 'pass' : status === 'failed' ? 'fail' : null,
+    ...{ rule, explanation },
+    counts: { ...countsOf(counted.filter((count) => count.batch === number)) },
+    started_at: row.started_at?.toISOString() ?? null,
+    ended_at: row.ended_at?.toISOString() ?? null,
+  };
+}
+
+function countsOf(counted: readonly DeviceCount[]): PublicCounts {
+  const planned: StatusCounts = {};
+  let alreadyOnTarget = 0;
+  for (const { batch, status, devices } of counted) {
+    if (batch === null) alreadyOnTarget += devices;
+    else planned[status] = (planned[status] ?? 0) + devices;
+  }
+  return publicCounts(planned, alreadyOnTarget);
+}
+
+/** The workflow's page in the Temporal UI, where its address is known. */
+function temporalUrl(workflowId: string, { TEMPORAL_UI_URL, TEMPORAL_NAMESPACE }: Config): string | null {
+  if (TEMPORAL_UI_URL === undefined) return null;
+  return `${TEMPORAL_UI_URL.replace(/\/+$/, '')}/namespaces/${encodeURIComponent(TEMPORAL_NAMESPACE)}/workflows/${encodeURIComponent(workflowId)}`;
+}

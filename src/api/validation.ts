@@ -1,0 +1,18 @@
+import type { z } from 'zod';
+import { invalidInput, type InvalidPart } from './problem';
+
+/** More would not help a person, and one error an element of a large list would make a large answer. */
+const MAX_REPORTED = 50;
+
+/** @throws HttpProblem 422 listing what is wrong; `prefix` tells `query` and `params` from the body. */
+export function validate<T>(schema: z.ZodType<T>, value: unknown, prefix = ''): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw invalidInput(parsed.error.issues.flatMap((issue) => parts(issue, prefix)).slice(0, MAX_REPORTED));
+}
+
+function parts(issue: z.core.$ZodIssue, prefix: string): InvalidPart[] {
+  const at = (path: readonly PropertyKey[]): string => [...(prefix === '' ? [] : [prefix]), ...path.map(String)].join('.');
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => ({ path: at([...issue.path, key]), message: 'unknown field' }));
+  return [{ path: at(issue.path), message: issue.message }];
+}

@@ -1,0 +1,46 @@
+import type { Pool } from 'pg';
+
+export interface PolledState {
+  api_key_hash: Buffer | null;
+  is_active: boolean;
+  /** The document's own text, in PostgreSQL's key order: the same state always gives the same bytes. */
+  apps: string;
+  version: number;
+}
+
+/** All that a poll needs, its authentication included, in one read by primary key. */
+export async function readPolledState(pool: Pool, uuid: string): Promise<PolledState | null> {
+  const { rows } = await pool.query<PolledState>({
+    name: 'poll',
+    text: `select d.api_key_hash, d.is_active, coalesce(s.apps::text, '{}') as apps, coalesce(s.version, 0) as version
+             from devices d left join device_target_state s on s.device_uuid = d.uuid where d.uuid = $1`,
+    values: [uuid],
+  });
+  return rows[0] ?? null;
+}
+
+export async function readDeviceKey(pool: Pool, uuid: string): Promise<{ api_key_hash: Buffer | null; is_active: boolean } | null> {
+  const { rows } = await pool.query<{ api_key_hash: Buffer | null; is_active: boolean }>({
+    name: 'device-key',
+    text: 'select api_key_hash, is_active from devices where uuid = $1',
+    values: [uuid],
+  });
+  return rows[0] ?? null;
+}
+
+/** The device a key belongs to: tells a wrong key from another device's. */
+export async function findDeviceByKey(pool: Pool, hash: Buffer): Promise<string | null> {
+  const { rows } = await pool.query<{ uuid: string }>('select uuid from devices where api_key_hash = $1', [hash]);
+  return rows[0]?.uuid ?? null;
+}
+
+/** Moves `last_seen_at` of many devices in one statement, never back. Rows a writer holds are waited for in key order. */
+export async function recordLastSeen(pool: Pool, uuids: readonly string[], times: readonly Date[]): Promise<void> {
+  await pool.query(
+    `update devices d set last_seen_at = s.at
+       from (select i.uuid, i.at from unnest($1::uuid[], $2::timestamptz[]) as i (uuid, at)
+              join devices l on l.uuid = i.uuid order by l.uuid for no key update of l) s
+      where d.uuid = s.uuid and (d.last_seen_at is null or d.last_seen_at < s.at)`,
+    [uuids, times],
+  );
+}

@@ -1,0 +1,42 @@
+/** Connections that could not be made, were refused or were cut. */
+const CONNECTION_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT', 'EHOSTUNREACH', 'EPIPE', 'ENOENT']);
+/** Server is starting, stopping, full; or gave up on a statement, a lock or a deadlock: all worth trying again. */
+const SERVER_CODES = new Set(['57P01', '57P02', '57P03', '57P05', '53300', '57014', '55P03', '40P01', '40001', '25P03']);
+/** What node-postgres throws without a code. */
+const MESSAGES = /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed)/;
+
+interface ErrorLike {
+  code?: unknown;
+  message?: unknown;
+  constraint?: unknown;
+  errors?: unknown;
+}
+
+/** By shape, not by class: errors of Node's own modules belong to another realm where code runs in a vm context. */
+function like(error: unknown): ErrorLike {
+  return typeof error === 'object' && error !== null ? error : {};
+}
+
+function codeOf(error: unknown): string | null {
+  const { code } = like(error);
+  return typeof code === 'string' ? code : null;
+}
+
+/** True when the same statement may well succeed in a moment, because only the database was away or busy. */
+export function isDatabaseAway(error: unknown): boolean {
+  const { errors, message } = like(error);
+  if (Array.isArray(errors) && errors.length > 0) return errors.every(isDatabaseAway);
+  const code = codeOf(error);
+  if (code !== null && (CONNECTION_CODES.has(code) || SERVER_CODES.has(code) || code.startsWith('08'))) return true;
+  return typeof message === 'string' && MESSAGES.test(message);
+}
+
+/** Text PostgreSQL cannot hold: NUL, lone surrogates in JSON, nesting deeper than its stack. */
+export function isUnstorableText(error: unknown): boolean {
+  return ['22021', '22P05', '22P02', '54001', '22003'].includes(codeOf(error) ?? '');
+}
+
+/** True when `error` is the violation of this named constraint, so that callers handle invariants by name. */
+export function violates(error: unknown, constraint: string): boolean {
+  return like(error).constraint === constraint;
+}

@@ -1,0 +1,110 @@
+import type { Pool } from 'pg';
+import { inTransaction } from './transaction';
+
+export interface DeviceRow {
+  uuid: string;
+  name: string | null;
+  fleet_id: string | null;
+  tags: Record<string, string>;
+  address: string | null;
+  timezone: string | null;
+  is_active: boolean;
+  last_seen_at: Date | null;
+  target_version: number | null;
+  created_at: Date;
+  updated_at: Date;
+}
+
+const COLUMNS = `d.uuid, d.name, d.fleet_id, d.tags, d.address, d.timezone, d.is_active, d.last_seen_at, s.version as target_version, d.created_at, d.updated_at`;
+const FROM = 'from devices d left join device_target_state s on s.device_uuid = d.uuid';
+
+export interface DeviceFilter {
+  fleetId: string | undefined;
+  tag: { key: string; value: string } | undefined;
+  /** A normalised image. */
+  image: string | undefined;
+  after: string | undefined;
+  limit: number;
+}
+
+/** Devices in the order of their uuid. Conditions that are not asked for are left out, so that each plan uses its index. */
+export async function listDevices(pool: Pool, filter: DeviceFilter): Promise<DeviceRow[]> {
+  const values: unknown[] = [filter.limit + 1];
+  const where: string[] = [];
+  const add = (condition: (place: string) => string, value: unknown): void => {
+    values.push(value);
+    where.push(condition(`$${values.length}`));
+  };
+  if (filter.after !== undefined) add((place) => `d.uuid > ${place}`, filter.after);
+  if (filter.fleetId !== undefined) add((place) => `d.fleet_id = ${place}`, filter.fleetId);
+  if (filter.tag !== undefined) add((place) => `d.tags @> ${place}::jsonb`, JSON.stringify({ [filter.tag.key]: filter.tag.value }));
+  if (filter.image !== undefined) add((place) => `fleetwave.app_images(s.apps) @> array[${place}::text]`, filter.image);
+  const { rows } = await pool.query<DeviceRow>(
+    `select ${COLUMNS} ${FROM} ${where.length === 0 ? '' : `where ${where.join(' and ')}`} order by d.uuid limit $1`,
+    values,
+  );
+  return rows;
+}
+
+export async function readDevice(pool: Pool, uuid: string): Promise<DeviceRow | null> {
+  const { rows } = await pool.query<DeviceRow>(`select ${COLUMNS} ${FROM} where d.uuid = $1`, [uuid]);
+  return rows[0] ?? null;
+}
+
+/** The normalised image of any form of reference, or null: the same function the index is made with. */
+export async function normalizedImage(pool: Pool, reference: string): Promise<string | null> {
+  const { rows } = await pool.query<{ image: string | null }>('select fleetwave.normalized_image($1) as image', [reference]);
+  return rows[0]?.image ?? null;
+}
+
+export interface DeviceChange {
+  name?: string | null | undefined;
+  fleet_id?: string | null | undefined;
+  tags?: Record<string, string> | undefined;
+  address?: string | null | undefined;
+  timezone?: string | null | undefined;
+  is_active?: boolean | undefined;
+}
+
+/** Changes the given fields only, in the UPDATE itself; false when there is no such device. */
+export async function updateDevice(pool: Pool, uuid: string, change: DeviceChange): Promise<boolean> {
+  const given = (field: keyof DeviceChange): boolean => change[field] !== undefined;
+  const { rowCount } = await pool.query(
+    `update devices set
+       name = case when $2 then $3 else name end,
+       fleet_id = case when $4 then $5 else fleet_id end,
+       tags = coalesce($6::jsonb, tags),
+       address = case when $7 then $8 else address end,
+       timezone = case when $9 then $10 else timezone end,
+       is_active = coalesce($11::boolean, is_active),
+       updated_at = now()
+     where uuid = $1`,
+    [
+      uuid,
+      ...[given('name'), change.name ?? null],
+      ...[given('fleet_id'), change.fleet_id ?? null],
+      change.tags === undefined ? null : JSON.stringify(change.tags),
+      ...[given('address'), change.address ?? null],
+      ...[given('timezone'), change.timezone ?? null],
+      change.is_active ?? null,
+    ],
+  );
+  return rowCount === 1;
+}
+
+export type Deletion = { deleted: true } | { deleted: false; rollouts: string[] | null };
+
+/**
+ * Deletes a device, unless a rollout still works on it (`rollouts` names them; null: there is no such device).
+ * The row is locked first: planning takes a key-share lock on it, so a rollout that is being planned is seen.
+ */
+export async function deleteDevice(pool: Pool, uuid: string): Promise<Deletion> {
+  return inTransaction(pool, async (client) => {
+    const locked = await client.query('select from devices where uuid = $1 for update', [uuid]);
+    if (locked.rowCount === 0) return { deleted: false, rollouts: null };
+    const busy = await client.query<{ rollout_id: string }>('select rollout_id from device_rollout_status where device_uuid = $1 and active', [uuid]);
+    if (busy.rows.length > 0) return { deleted: false, rollouts: busy.rows.map((row) => row.rollout_id) };
+    await client.query('delete from devices where uuid = $1', [uuid]);
+    return { deleted: true };
+  });
+}

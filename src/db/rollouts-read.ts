@@ -1,0 +1,124 @@
+import type { Pool } from 'pg';
+import type { DeviceStatus, RolloutStatus } from '../domain/rollout-states';
+
+export interface RolloutRow {
+  id: string;
+  image: string;
+  image_name: string;
+  registry: string;
+  repository: string;
+  tag: string;
+  digest: string | null;
+  attempt: number;
+  status: RolloutStatus;
+  strategy: string;
+  policy_id: string | null;
+  trigger: string;
+  actor: string;
+  workflow_id: string;
+  dispatched_at: Date | null;
+  dispatch_error: string | null;
+  progress: Record<string, unknown> | null;
+  reason: string | null;
+  error: string | null;
+  created_at: Date;
+  created_key: string;
+  started_at: Date | null;
+  ended_at: Date | null;
+}
+
+const COLUMNS = `id, image, image_name, registry, repository, tag, digest, attempt, status, strategy, policy_id, trigger, actor, workflow_id,
+  dispatched_at, dispatch_error, progress, reason, error, created_at, (created_at at time zone 'UTC')::text || '+00' as created_key, started_at, ended_at`;
+
+export interface RolloutFilter {
+  status: RolloutStatus | undefined;
+  /** A normalised image. */
+  image: string | undefined;
+  activeOnly: boolean;
+  before: [string, string] | undefined;
+  limit: number;
+}
+
+/** Newest first. */
+export async function listRollouts(pool: Pool, filter: RolloutFilter): Promise<RolloutRow[]> {
+  const values: unknown[] = [filter.limit + 1];
+  const where: string[] = [];
+  const place = (value: unknown): string => `$${values.push(value)}`;
+  if (filter.activeOnly) where.push('ended_at is null');
+  if (filter.status !== undefined) where.push(`status = ${place(filter.status)}`);
+  if (filter.image !== undefined) where.push(`image = ${place(filter.image)}`);
+  if (filter.before !== undefined) where.push(`(created_at, id) < (${place(filter.before[0])}::timestamptz, ${place(filter.before[1])}::uuid)`);
+  const { rows } = await pool.query<RolloutRow>(
+    `select ${COLUMNS} from image_rollouts ${where.length === 0 ? '' : `where ${where.join(' and ')}`} order by created_at desc, id desc limit $1`,
+    values,
+  );
+  return rows;
+}
+
+export async function readRollout(pool: Pool, id: string): Promise<RolloutRow | null> {
+  const { rows } = await pool.query<RolloutRow>(`select ${COLUMNS} from image_rollouts where id = $1`, [id]);
+  return rows[0] ?? null;
+}
+
+export interface DeviceCount {
+  rollout_id: string;
+  /** Null for devices that were on target already when the rollout was planned. */
+  batch: number | null;
+  status: DeviceStatus;
+  devices: number;
+}
+
+/** Devices by batch and state, read from the index alone. */
+export async function countDevices(pool: Pool, rolloutIds: readonly string[]): Promise<DeviceCount[]> {
+  const { rows } = await pool.query<DeviceCount>(
+    'select rollout_id, batch, status, count(*)::int as devices from device_rollout_status where rollout_id = any($1::uuid[]) group by 1, 2, 3',
+    [rolloutIds],
+  );
+  return rows;
+}
+
+export interface BatchRow {
+  number: number;
+  planned: number;
+  requires_approval: boolean;
+  status: string;
+  rule: string | null;
+  explanation: string | null;
+  started_at: Date | null;
+  ended_at: Date | null;
+}
+
+export async function readRolloutBatches(pool: Pool, rolloutId: string): Promise<BatchRow[]> {
+  const { rows } = await pool.query<BatchRow>(
+    'select number, planned, requires_approval, status, rule, explanation, started_at, ended_at from rollout_batches where rollout_id = $1 order by number',
+    [rolloutId],
+  );
+  return rows;
+}
+
+export interface RolloutDeviceRow {
+  device_uuid: string;
+  batch: number | null;
+  status: DeviceStatus;
+  reason: string | null;
+  changes: { app_id: string; service: string | null; field: string; from: string; to: string }[];
+  reported: string | null;
+  tries: number;
+  target_version: number | null;
+  updated_at: Date;
+}
+
+/** Devices of a rollout in the order of their uuid. */
+export async function listRolloutDevices(
+  pool: Pool,
+  rolloutId: string,
+  filter: { status: DeviceStatus | undefined; batch: number | undefined; after: string | undefined; limit: number },
+): Promise<RolloutDeviceRow[]> {
+  const { rows } = await pool.query<RolloutDeviceRow>(
+    `select device_uuid, batch, status, reason, changes, reported, tries, target_version, updated_at from device_rollout_status
+      where rollout_id = $1 and ($3::text is null or status = $3) and ($4::int is null or batch = $4) and ($5::uuid is null or device_uuid > $5)
+      order by device_uuid limit $2`,
+    [rolloutId, filter.limit + 1, filter.status ?? null, filter.batch ?? null, filter.after ?? null],
+  );
+  return rows;
+}

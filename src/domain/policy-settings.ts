@@ -1,0 +1,95 @@
+import { defaultRules, rulesForStrategy, type BatchStep, type DeviceSelection, type RolloutRules, type Strategy } from './rules';
+
+/** One step as the API writes it. */
+export type SettingsStep = ({ percent: number } | { count: number } | { tag: string } | { fleet_id: string }) & { approval?: boolean | undefined };
+
+/** A policy's settings as stored: the API's own snake_case, only what was given. Defaults apply when a push is accepted. */
+export interface PolicySettings {
+  tag_rule?: { kind: 'any' } | { kind: 'glob'; pattern: string } | undefined;
+  pin?: 'auto' | 'tag' | 'digest' | undefined;
+  batches?: SettingsStep[] | undefined;
+  batch_delay_seconds?: number | undefined;
+  health?: { timeout_seconds?: number | undefined; soak_seconds?: number | undefined; checks?: { kind: 'container_running' }[] | undefined } | undefined;
+  max_failure_rate?: number | undefined;
+  max_failures?: number | null | undefined;
+  min_sample?: number | undefined;
+  on_failure?: 'rollback' | undefined;
+  rollback_timeout_seconds?: number | undefined;
+  retry?: { attempts?: number | undefined; delay_seconds?: number | undefined } | undefined;
+  on_newer?: 'supersede' | undefined;
+  requires_approval?: boolean | undefined;
+  requires_approved_image?: false | undefined;
+}
+
+/** What of a policy decides how a rollout goes and to which devices. */
+export interface PolicyFacts {
+  update_strategy: Strategy;
+  settings: PolicySettings;
+  fleet_id: string | null;
+  device_tags: Record<string, string> | null;
+  device_uuids: string[] | null;
+}
+
+/** The rules that a push accepted now under this policy would follow. */
+export function toRules({ update_strategy: strategy, settings }: Pick<PolicyFacts, 'update_strategy' | 'settings'>): RolloutRules {
+  return rulesForStrategy({
+    strategy,
+    pin: settings.pin ?? defaultRules.pin,
+    steps: settings.batches?.map(toStep) ?? defaultRules.steps,
+    batchDelaySeconds: settings.batch_delay_seconds ?? defaultRules.batchDelaySeconds,
+    healthTimeoutSeconds: settings.health?.timeout_seconds ?? defaultRules.healthTimeoutSeconds,
+    soakSeconds: settings.health?.soak_seconds ?? defaultRules.soakSeconds,
+    maxFailureRate: settings.max_failure_rate ?? defaultRules.maxFailureRate,
+    maxFailures: settings.max_failures === undefined ? defaultRules.maxFailures : settings.max_failures,
+    minSample: settings.min_sample ?? defaultRules.minSample,
+    onFailure: 'rollback',
+    rollbackTimeoutSeconds: settings.rollback_timeout_seconds ?? defaultRules.rollbackTimeoutSeconds,
+    retryAttempts: settings.retry?.attempts ?? defaultRules.retryAttempts,
+    retryDelaySeconds: settings.retry?.delay_seconds ?? defaultRules.retryDelaySeconds,
+    requiresApproval: settings.requires_approval ?? defaultRules.requiresApproval,
+  });
+}
+
+/** The devices this policy is about. */
+export function toSelection(policy: Pick<PolicyFacts, 'fleet_id' | 'device_tags' | 'device_uuids'>): DeviceSelection {
+  return {
+    ...(policy.fleet_id === null ? {} : { fleetId: policy.fleet_id }),
+    ...(policy.device_tags === null ? {} : { deviceTags: policy.device_tags }),
+    ...(policy.device_uuids === null ? {} : { deviceUuids: policy.device_uuids }),
+  };
+}
+
+/** The settings in force, given or default, in the API's words: made from the rules, so that the two cannot disagree. */
+export function effectiveSettings(policy: Pick<PolicyFacts, 'update_strategy' | 'settings'>): Required<PolicySettings> {
+  const rules = toRules(policy);
+  return {
+    tag_rule: policy.settings.tag_rule ?? { kind: 'any' },
+    pin: rules.pin,
+    batches: rules.steps.map(fromStep),
+    batch_delay_seconds: rules.batchDelaySeconds,
+    health: { timeout_seconds: rules.healthTimeoutSeconds, soak_seconds: rules.soakSeconds, checks: [{ kind: 'container_running' }] },
+    max_failure_rate: rules.maxFailureRate,
+    max_failures: rules.maxFailures,
+    min_sample: rules.minSample,
+    on_failure: rules.onFailure,
+    rollback_timeout_seconds: rules.rollbackTimeoutSeconds,
+    retry: { attempts: rules.retryAttempts, delay_seconds: rules.retryDelaySeconds },
+    on_newer: 'supersede',
+    requires_approval: rules.requiresApproval,
+    requires_approved_image: false,
+  };
+}
+
+function toStep(step: SettingsStep): BatchStep {
+  const approval = step.approval === true ? { approval: true } : {};
+  if ('percent' in step) return { percent: step.percent, ...approval };
+  if ('count' in step) return { count: step.count, ...approval };
+  return 'tag' in step ? { tag: step.tag, ...approval } : { fleetId: step.fleet_id, ...approval };
+}
+
+function fromStep(step: BatchStep): SettingsStep {
+  const approval = step.approval === true ? { approval: true } : {};
+  if ('percent' in step) return { percent: step.percent, ...approval };
+  if ('count' in step) return { count: step.count, ...approval };
+  return 'tag' in step ? { tag: step.tag, ...approval } : { fleet_id: step.fleetId, ...approval };
+}

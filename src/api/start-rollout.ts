@@ -36,7 +36,7 @@ export async function startRollout({ pool, temporal }: StartDeps, rollout: Pendi
 
 function startRequest(rollout: PendingRollout): StartRequest {
   const { id, image, tag, digest, attempt, strategy, trigger, actor, workflowId } = rollout;
-  const origin = trigger === 'webhook' ? 'from webhook' : `asked for by ${actor}`;
+  const origin = trigger === 'webhook' ? 'from webhook' : 'by hand';
   return {
     workflowId,
     input: { rolloutId: id, image, tag },

@@ -71,6 +71,7 @@ export interface NewRollout {
 
 /**
  * Writes the rollout, its first events, and the end of an older push of the tag that was not started yet, in one statement.
+ * The policy may have been deleted since it was read; its rules were copied, so the rollout goes on without its id.
  * `created_at` is taken under the tag's lock, not from the transaction's start: it is the order of acceptance.
  */
 export async function insertRollout(client: PoolClient, rollout: NewRollout): Promise<string> {
@@ -78,7 +79,8 @@ export async function insertRollout(client: PoolClient, rollout: NewRollout): Pr
     `with accepted as (
        insert into image_rollouts (image, image_name, registry, repository, tag, digest, revision, attempt, strategy, policy_id,
                                    rules, selection, trigger, actor, delivery_id, pushed_at, workflow_id, created_at)
-       select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
+       select $1, $2, $3, $4, $5, $6, $7, $8::integer, $9::text,
+              (select id from image_update_policies where id = $10 for key share), $11, $12, $13, $14, $15, $16, $17,
               greatest(clock_timestamp(), max(created_at) + interval '1 microsecond')
          from image_rollouts where image = $1 and tag = $5
        returning id

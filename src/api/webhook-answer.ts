@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import { describeItem, type Accepted, type KeyedItem } from './accept';
+import type { Answer } from './route';
+
+const Result = z.object({
+  registry: z.string().nullable(),
+  repository: z.string(),
+  tag: z.string().nullable(),
+  digest: z.string().nullable(),
+  event_id: z.string().nullable(),
+  outcome: z.string(),
+  rollout_id: z.string().nullable(),
+  strategy: z.string().nullable(),
+  detail: z.string().optional(),
+});
+export const WebhookAnswer = z.object({
+  message: z.string(),
+  rollout_id: z.string().nullable(),
+  strategy: z.string().nullable(),
+  image: z.string().nullable(),
+  tag: z.string().nullable(),
+  outcome: z.string(),
+  results: z.array(Result),
+});
+
+/** The first result is repeated at the top, where the senders and scripts of the system before look for it. */
+export function webhookAnswer(items: readonly Pick<KeyedItem, 'item'>[], accepted: readonly Accepted[]): Answer {
+  const results = accepted.map((result, index) => {
+    const { item } = items[index] as KeyedItem;
+    return { ...describeItem(item), outcome: result.outcome, rollout_id: result.rollout_id, strategy: result.strategy, ...detailOf(result) };
+  });
+  const first = accepted[0];
+  const about = items[0]?.item;
+  if (first === undefined || about === undefined) throw new Error('an answer needs a result');
+  const body = {
+    message: first.detail ?? 'Webhook processed successfully',
+    rollout_id: first.rollout_id,
+    strategy: first.strategy,
+    image: about.kind === 'push' ? about.push.imageName : about.unusable.imageName,
+    tag: about.kind === 'push' ? about.push.tag : about.unusable.tag,
+    outcome: first.outcome,
+    results,
+  };
+  return { status: accepted.every((one) => one.outcome === 'ignored') ? 200 : 202, body };
+}
+
+/** For a delivery in which nothing was pushed: understood, and of no concern. */
+export function ignoredAnswer(skipped: readonly string[]): Answer {
+  const counts = new Map<string, number>();
+  for (const what of skipped) counts.set(what, (counts.get(what) ?? 0) + 1);
+  const said = [...counts].map(([what, count]) => `${String(count)} ${what}`).join(', ');
+  const message = said === '' ? 'Ignored: the delivery holds no events' : `Ignored: no tag was pushed (${said})`;
+  return { status: 200, body: { message, rollout_id: null, strategy: null, image: null, tag: null, outcome: 'ignored', results: [] } };
+}
+
+function detailOf(result: Accepted): { detail?: string } {
+  return result.detail === undefined ? {} : { detail: result.detail };
+}

@@ -7,37 +7,49 @@ export interface BatchProgress {
   healthy: number;
   failed: number;
   rolledBack: number;
+  rollingBack: number;
+  /** Run the new image, and have to stay up for the soak time. */
+  soaking: number;
+  /** Told, and no more known of them. */
+  updating: number;
   /** Skipped, superseded or otherwise left out. */
   leftOut: number;
-  /** Told, and not yet settled. */
-  underWay: number;
 }
 
 export function batchProgress(batch: RolloutBatch): BatchProgress {
   const counts = batch.counts ?? {};
   const sum = (...names: string[]): number => names.reduce((total, name) => total + (counts[name] ?? 0), 0);
-  const [healthy, failed] = [sum('healthy'), sum('failed', 'timed_out', 'unreachable', 'rollback_failed')];
-  const [rolledBack, leftOut] = [sum('rolled_back'), sum('skipped', 'superseded', 'deferred')];
-  const told = Math.min(sum('attempted'), batch.planned);
-  return { planned: batch.planned, healthy, failed, rolledBack, leftOut, underWay: Math.max(0, told - healthy - failed - rolledBack) };
+  const known = {
+    healthy: sum('healthy'),
+    failed: sum('failed', 'timed_out', 'unreachable', 'rollback_failed'),
+    rolledBack: sum('rolled_back'),
+    rollingBack: sum('rolling_back'),
+    soaking: sum('soaking'),
+  };
+  const settled = Object.values(known).reduce((total, devices) => total + devices, 0);
+  return { planned: batch.planned, ...known, updating: Math.max(0, sum('attempted') - settled), leftOut: sum('skipped', 'deferred', 'superseded') };
 }
 
-/** Each part of a bar has a character of its own, so that it reads without colour too. */
-export const barParts = { healthy: '█', failed: 'x', rolledBack: '<', leftOut: '-', underWay: '▒', pending: '░' } as const;
+/** What a bar is made of, in its order. Each part has a character of its own, so that it reads without colour too. */
+const barParts = [
+  { name: 'healthy', character: '█', color: 'green' },
+  { name: 'failed', character: 'x', color: 'red' },
+  { name: 'rolledBack', character: '<', color: 'yellow' },
+  { name: 'rollingBack', character: '~', color: 'yellow' },
+  { name: 'soaking', character: '▓', color: 'cyan' },
+  { name: 'updating', character: '▒', color: 'cyan' },
+  { name: 'leftOut', character: '-', color: 'dim' },
+] as const satisfies readonly { name: keyof BatchProgress; character: string; color: keyof Colors }[];
+const PENDING = '░';
 
 /** A bar of exactly `width` characters. A part with at least one device is never invisible. */
 export function drawBar(progress: BatchProgress, width: number, colors: Colors): string {
-  const paint = { healthy: colors.green, failed: colors.red, rolledBack: colors.yellow, leftOut: colors.dim, underWay: colors.cyan, pending: colors.dim };
-  const { planned, ...known } = progress;
-  const total = Math.max(planned, known.healthy + known.failed + known.rolledBack + known.leftOut + known.underWay, 1);
-  const pending = total - known.healthy - known.failed - known.rolledBack - known.leftOut - known.underWay;
-  const names = ['healthy', 'failed', 'rolledBack', 'leftOut', 'underWay', 'pending'] as const;
-  const cells = shareOut(
-    names.map((name) => (name === 'pending' ? pending : known[name])),
-    total,
-    width,
-  );
-  return names.map((name, index) => paint[name](barParts[name].repeat(cells[index] ?? 0))).join('');
+  const known = barParts.map(({ name }) => progress[name]);
+  const told = known.reduce((total, devices) => total + devices, 0);
+  const total = Math.max(progress.planned, told, 1);
+  const cells = shareOut([...known, total - told], total, width);
+  const painted = barParts.map(({ character, color }, index) => colors[color](character.repeat(cells[index] ?? 0)));
+  return [...painted, colors.dim(PENDING.repeat(cells.at(-1) ?? 0))].join('');
 }
 
 /** Divides `width` cells by the numbers, at least one for each that is not zero, the rounding at the cost of the largest. */

@@ -27,13 +27,12 @@ export async function listRollouts(api: ApiClient, options: ListOptions, termina
     return;
   }
   const rows = rollouts.map((rollout) => listRow(rollout, terminal));
-  terminal.write(drawTable(['ID', 'IMAGE', 'STATUS', 'BATCHES', 'DEVICES', 'CREATED'], rows));
+  terminal.write(drawTable(['ID', 'IMAGE', 'STATUS', 'DEVICES', 'CREATED'], rows));
   if (next_cursor) terminal.say('There are more; narrow them with --status or --image, or raise --limit.\n');
 }
 
 function listRow(rollout: Rollout, terminal: Terminal): string[] {
   const counts = rollout.counts ?? {};
-  const passed = rollout.batches.filter(({ status }) => status === 'passed').length;
   const failures = (counts['failed'] ?? 0) + (counts['timed_out'] ?? 0) + (counts['unreachable'] ?? 0);
   const devices = [`${counts['healthy'] ?? 0}/${counts['planned'] ?? 0} healthy`];
   if (failures > 0) devices.push(`${failures} failed`);
@@ -42,7 +41,6 @@ function listRow(rollout: Rollout, terminal: Terminal): string[] {
     rollout.rollout_id,
     `${familiarName(rollout.image)}:${rollout.tag}`,
     paintStatus(rollout.status, terminal.colors),
-    rollout.batches.length === 0 ? '-' : `${passed}/${rollout.batches.length}`,
     devices.join(', '),
     rollout.created_at.slice(0, 19).replace('T', ' '),
   ];

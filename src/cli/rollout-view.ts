@@ -57,11 +57,13 @@ export function describeProgress(progress: BatchProgress): string {
     [progress.healthy, 'healthy'],
     [progress.failed, 'failed'],
     [progress.rolledBack, 'put back'],
+    [progress.rollingBack, 'being put back'],
+    [progress.soaking, 'soaking'],
+    [progress.updating, 'updating'],
     [progress.leftOut, 'left out'],
-    [progress.underWay, 'updating'],
   ];
   const said = parts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
-  return said.length === 0 ? `${progress.planned} to go` : `${said.join(', ')} of ${progress.planned}`;
+  return said.length === 0 ? `${progress.planned} to go` : `${said.join(', ')} (of ${progress.planned})`;
 }
 
 function waitingSentence(status: RolloutStatusAnswer): string | null {

@@ -250,6 +250,7 @@ AS $function$
     when length(reference) < 64
       and reference collate "C" ~ '^[a-z0-9]+(?:[._-][a-z0-9]+)*(?::[A-Za-z0-9_][A-Za-z0-9_.-]*)?$'
       then 'docker.io/library/' || split_part(reference, ':', 1)
+    when strpos(reference, '@') > 0 then fleetwave.pinned_image(reference)
     when length(reference) <= 128 and not starts_with(reference, 'docker.io/') and not starts_with(reference, 'index.docker.io/')
       and reference collate "C" ~ '^[a-z0-9]+(?:[.-][a-z0-9]+)*(?:\.[a-z0-9]+|:[0-9]+)(?:/[a-z0-9]+(?:[._-][a-z0-9]+)*)+(?::[A-Za-z0-9_][A-Za-z0-9_.-]*)?$'
       then split_part(reference, '/', 1) || '/' || split_part(substr(reference, strpos(reference, '/') + 1), ':', 1)
@@ -320,6 +321,24 @@ begin
   image := host || '/' || path;
   tag := written_tag;
   digest := written_digest;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION fleetwave.pinned_image(reference text)
+ RETURNS text
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  name_length integer := strpos(reference, '@') - 1;
+  unpinned text := left(reference, name_length);
+begin
+  if length(reference) = name_length + 72 and length(reference) <= 512 and name_length <> 64
+     and right(reference, 71) collate "C" ~ '^sha256:[0-9a-f]+$' then
+    return fleetwave.normalized_image(unpinned);
+  end if;
+  return (fleetwave.parse_image(reference)).image;
 end
 $function$
 ;

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { ProcessRecord } from './leftovers';
 import { startProcess, waitUntilReady, type ManagedProcess } from './managed-process';
 
 const BUILD = resolve(__dirname, '..', '..', 'dist');
@@ -7,6 +8,7 @@ const BUILD = resolve(__dirname, '..', '..', 'dist');
 export interface FleetwaveProcessOptions {
   part: 'api' | 'worker';
   directory: string;
+  record: ProcessRecord;
   env: NodeJS.ProcessEnv;
   readyLimitMs: number;
   isReady: () => Promise<boolean>;
@@ -21,6 +23,7 @@ export async function startFleetwaveProcess(options: FleetwaveProcessOptions): P
     args: [builtFile(part, 'main.js')],
     logFile: join(options.directory, `${part}.log`),
     env: options.env,
+    record: options.record,
   });
   try {
     await waitUntilReady(started, options.readyLimitMs, options.isReady);

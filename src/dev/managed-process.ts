@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
+import type { ProcessRecord } from './leftovers';
 import { tailOf } from './log-tail';
 
 export interface ProcessOptions {
@@ -11,6 +12,8 @@ export interface ProcessOptions {
   cwd?: string;
   uid?: number;
   gid?: number;
+  /** Where the process is written down from its first moment, so that no crash of this one can lose it. */
+  record?: ProcessRecord;
 }
 
 export interface ExitStatus {
@@ -51,6 +54,9 @@ export async function startProcess(options: ProcessOptions): Promise<ManagedProc
     child.once('spawn', resolve);
     child.once('error', (error) => reject(new Error(`${options.name}: cannot run ${options.command}: ${error.message}`)));
   });
+  const pid = child.pid as number;
+  options.record?.add(options.name, pid);
+  void exited.then(() => options.record?.remove(pid));
   return managed(options, child, exited);
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, lstatSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Account, PostgresBinaries } from './postgres-binaries';
 
@@ -19,17 +19,26 @@ export function isReachable(path: string, account: Account): boolean {
   }
 }
 
-/** The directory itself where the account can reach it, else one under /var/tmp that belongs to it alone. */
+/**
+ * The directory itself where the account can reach it, else one under /var/tmp whose path is kept in `postgres.place`, so
+ * that whoever deletes the data directory starts afresh.
+ */
 export function placeForCluster(directory: string, account: Account | undefined): string {
   if (account === undefined || isReachable(join(directory, 'postgres'), account)) return directory;
-  return openDirectory(directory);
+  const kept = join(directory, 'postgres.place');
+  if (existsSync(kept)) return ownDirectory(readFileSync(kept, 'utf8'));
+  const place = mkdtempSync(join(OPEN_DIRECTORY, 'fleetwave-data-'));
+  chmodSync(place, 0o755);
+  writeFileSync(kept, place);
+  return place;
 }
 
 /** The binaries as installed, else a copy (60 MB, made once for each installation) that the account can reach. */
 export function placeForBinaries(binaries: PostgresBinaries, account: Account | undefined): PostgresBinaries {
   if (account === undefined || isReachable(binaries.postgres, account)) return binaries;
   const native = dirname(dirname(binaries.postgres));
-  const copy = join(openDirectory(`${native}:${statSync(binaries.postgres).mtimeMs}`), 'native');
+  const key = createHash('sha256').update(`${native}:${statSync(binaries.postgres).mtimeMs}`).digest('hex').slice(0, 16);
+  const copy = join(ownDirectory(join(OPEN_DIRECTORY, `fleetwave-postgres-${key}`)), 'native');
   if (!existsSync(copy)) {
     const temporary = `${copy}.${process.pid}`;
     cpSync(native, temporary, { recursive: true, verbatimSymlinks: true });
@@ -44,8 +53,7 @@ export function placeForBinaries(binaries: PostgresBinaries, account: Account | 
 }
 
 /** Anyone may write to /var/tmp, so a directory that somebody else put there under our name is refused. */
-function openDirectory(key: string): string {
-  const directory = join(OPEN_DIRECTORY, `fleetwave-${createHash('sha256').update(key).digest('hex').slice(0, 16)}`);
+function ownDirectory(directory: string): string {
   mkdirSync(directory, { recursive: true, mode: 0o755 });
   const found = lstatSync(directory);
   if (!found.isDirectory() || found.uid !== process.getuid?.()) throw new Error(`${directory} belongs to somebody else: remove it`);

@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
-import { commandLineOf, endProcess } from './leftovers';
+import { commandLineOf, endProcess, type ProcessRecord } from './leftovers';
 import { startProcess, waitUntilReady, type ManagedProcess } from './managed-process';
 import { preferredPort } from './ports';
 import { accountForPostgres, findPostgresBinaries, prepareDirectory, type Account, type PostgresBinaries } from './postgres-binaries';
@@ -16,6 +16,7 @@ export interface PostgresOptions {
   /** Wanted port; another is taken when it is in use, unless `fixedPort`. */
   port?: number;
   fixedPort?: boolean;
+  record?: ProcessRecord;
   /** For tests: nothing has to survive a crash of the machine, so nothing is flushed. */
   volatile?: boolean;
 }
@@ -62,6 +63,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
     env: { ...process.env, LC_ALL: 'C', TZ: 'UTC' },
     cwd: '/',
     ...account,
+    ...(options.record === undefined ? {} : { record: options.record }),
   });
   const url = (database: string) => `postgres://${USER}:${password}@127.0.0.1:${port}/${database}`;
   const stop = async () => {
@@ -134,7 +136,11 @@ async function answers(url: string): Promise<boolean> {
     await client.connect();
     await client.query('select 1');
     return true;
-  } catch {
+  } catch (error) {
+    // Waiting does not help against these: the password file does not belong to this cluster.
+    if (['28P01', '28000'].includes((error as { code?: string }).code ?? '')) {
+      throw new Error(`PostgreSQL refuses the password kept beside its data: ${(error as Error).message}. Remove the data directory to start afresh.`);
+    }
     return false;
   } finally {
     await client.end().catch(() => undefined);

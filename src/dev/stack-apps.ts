@@ -16,10 +16,15 @@ const READY_LIMIT_MS = 60_000;
 /** Above what the worker and the API give their running work to finish. */
 const STOP_LIMIT_MS = 30_000;
 
-export async function startApi(context: StackContext, facts: AppFacts): Promise<{ handle: ServiceHandle; url: string }> {
+/** The API's port is never changed silently, since registries are configured with it; said before anything is started. */
+export async function chooseApiPort(wanted: number): Promise<number> {
+  if (wanted === 0) return freePort();
+  if (await isPortFree(wanted)) return wanted;
+  throw new Error(`Port ${wanted} is in use: stop what listens there, or set PORT to another (0 picks a free one).`);
+}
+
+export async function startApi(context: StackContext, facts: AppFacts, port: number): Promise<{ handle: ServiceHandle; url: string }> {
   const { config } = context;
-  const port = config.PORT === 0 ? await freePort() : config.PORT;
-  if (!(await isPortFree(port))) throw new Error(`Port ${port} is in use: stop what listens there, or set PORT to another (0 picks a free one).`);
   // An address that stands for all of them cannot be called on every system; loopback always is among them.
   const host = config.HOST === '0.0.0.0' || config.HOST === '::' ? '127.0.0.1' : config.HOST;
   const url = `http://${host}:${port}`;
@@ -28,7 +33,7 @@ export async function startApi(context: StackContext, facts: AppFacts): Promise<
     supervise(context, 'API', 'SIGTERM', STOP_LIMIT_MS, (reason) => {
       // Later the API may have to come back while Temporal is away, and take pushes without being ready for everything.
       const path = reason === 'first' ? '/readyz' : '/healthz';
-      return startFleetwaveProcess({ part: 'api', directory: context.directory, env, readyLimitMs: READY_LIMIT_MS, isReady: () => answersOk(url + path) });
+      return startFleetwaveProcess({ part: 'api', directory: context.directory, record: context.record, env, readyLimitMs: READY_LIMIT_MS, isReady: () => answersOk(url + path) });
     }),
   );
   context.started(handle);
@@ -43,6 +48,7 @@ export async function startWorker(context: StackContext, facts: AppFacts): Promi
       return startFleetwaveProcess({
         part: 'worker',
         directory: context.directory,
+        record: context.record,
         env,
         readyLimitMs: READY_LIMIT_MS,
         // A worker that came back by itself may find Temporal away; it is not killed for waiting.

@@ -26,12 +26,12 @@ const TEMPORAL_STOP_LIMIT_MS = 10_000;
 
 /** The configured database, else an embedded one that keeps its port while the stack runs. */
 export async function provideDatabase(context: StackContext): Promise<{ url: string; handle: ServiceHandle | undefined }> {
-  const { config, directory, progress } = context;
+  const { config, directory, progress, record } = context;
   if (config.DATABASE_URL !== undefined) return { url: config.DATABASE_URL, handle: undefined };
   let server: PostgresServer | undefined;
   const handle = await progress.step('PostgreSQL', () =>
     supervise(context, 'PostgreSQL', 'SIGINT', POSTGRES_STOP_LIMIT_MS, async () => {
-      server = await startPostgres({ directory, ...(server === undefined ? {} : { port: server.port, fixedPort: true }) });
+      server = await startPostgres({ directory, record, ...(server === undefined ? {} : { port: server.port, fixedPort: true }) });
       return server.process;
     }),
   );
@@ -54,7 +54,7 @@ async function createDatabase(adminUrl: string): Promise<void> {
 
 /** The configured Temporal, else an embedded one whose workflows are kept in the data directory. */
 export async function provideTemporal(context: StackContext): Promise<{ address: string; uiUrl: string; handle: ServiceHandle | undefined }> {
-  const { config, directory, progress } = context;
+  const { config, directory, progress, record } = context;
   if (config.TEMPORAL_ADDRESS !== undefined) {
     return { address: config.TEMPORAL_ADDRESS, uiUrl: config.TEMPORAL_UI_URL ?? '', handle: undefined };
   }
@@ -70,6 +70,7 @@ export async function provideTemporal(context: StackContext): Promise<{ address:
         namespace: config.TEMPORAL_NAMESPACE,
         port,
         uiPort,
+        record,
         extraArgs: context.temporalArgs ?? [],
       });
       return server.process;
@@ -100,8 +101,8 @@ export function supervise(
   stopLimitMs: number,
   launch: ServiceOptions['launch'],
 ): Promise<ServiceHandle> {
-  const { record, autoRestart, progress } = context;
-  return superviseService({ name, launch, stopSignal, stopLimitMs, record, autoRestart, report: (line) => progress.note(line) });
+  const { autoRestart, progress } = context;
+  return superviseService({ name, launch, stopSignal, stopLimitMs, autoRestart, report: (line) => progress.note(line) });
 }
 
 /** Building Temporal takes minutes; whoever presses Ctrl-C meanwhile does not wait for it. The build ends with this process. */

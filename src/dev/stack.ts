@@ -2,7 +2,7 @@ import type { Config } from '../config';
 import { claimDataDirectory, keptAdminToken } from './data-directory';
 import { ProcessRecord } from './leftovers';
 import type { Progress } from './progress';
-import { startApi, startWorker, type AppFacts } from './stack-apps';
+import { chooseApiPort, startApi, startWorker, type AppFacts } from './stack-apps';
 import { prepareDatabase, provideDatabase, provideTemporal, type StackContext } from './stack-servers';
 import type { ServiceHandle } from './supervisor';
 
@@ -62,6 +62,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   };
   try {
     for (const name of await record.endLeftovers()) progress.note(`ended the ${name} that an earlier run left behind`);
+    const port = await chooseApiPort(config.PORT);
     const database = await provideDatabase(context);
     const temporal = await provideTemporal(context);
     await prepareDatabase(context, database.url);
@@ -72,7 +73,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       adminToken: config.FLEETWAVE_ADMIN_TOKEN ?? keptAdminToken(directory),
     };
     const worker = await startWorker(context, facts);
-    const { handle: api, url: apiUrl } = await startApi(context, facts);
+    const { handle: api, url: apiUrl } = await startApi(context, facts, port);
     return {
       ...facts,
       apiUrl,

@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ProcessRecord } from './leftovers';
 import { tailOf } from './log-tail';
 import type { ManagedProcess } from './managed-process';
 
@@ -12,7 +11,6 @@ export interface ServiceOptions {
   launch: (reason: LaunchReason) => Promise<ManagedProcess>;
   stopSignal: NodeJS.Signals;
   stopLimitMs: number;
-  record: ProcessRecord;
   /** Told in one line when the process ends unasked and when it is back. */
   report: (line: string) => void;
   autoRestart: boolean;
@@ -47,9 +45,7 @@ export async function superviseService(options: ServiceOptions): Promise<Service
   async function launch(reason: LaunchReason): Promise<ManagedProcess> {
     const startedAt = performance.now();
     const started = await options.launch(reason);
-    options.record.add(options.name, started.pid);
     void started.exited.then(({ code, signal }) => {
-      options.record.remove(started.pid);
       if (!wanted || started !== current) return;
       if (performance.now() - startedAt > STABLE_AFTER_MS) delayMs = FIRST_DELAY_MS;
       options.report(`${options.name} ended unasked (${signal ?? `code ${code}`}). ${signal === 'SIGKILL' ? '' : tailOf(started.logFile, 5)}`);

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
+import type { ProcessRecord } from './leftovers';
 import { startProcess, waitUntilReady, type ManagedProcess } from './managed-process';
 import { freePort } from './ports';
 
@@ -15,6 +16,7 @@ export interface TemporalServerOptions {
   /** Nothing on disk, which saves the tests about half of each transaction. */
   inMemory?: boolean;
   extraArgs?: readonly string[];
+  record?: ProcessRecord;
 }
 
 export interface TemporalServer {
@@ -55,6 +57,7 @@ export async function startTemporalServer(options: TemporalServerOptions): Promi
     ],
     logFile: join(options.directory, 'temporal.log'),
     env: process.env,
+    ...(options.record === undefined ? {} : { record: options.record }),
   });
   const address = `127.0.0.1:${port}`;
   const stop = async () => {

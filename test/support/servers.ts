@@ -45,8 +45,7 @@ export async function startTestServers(): Promise<TestServers> {
   try {
     let databaseUrl = config.DATABASE_URL;
     if (databaseUrl === undefined) {
-      const postgres = await progress.step('PostgreSQL for the tests', () => startPostgres({ directory, volatile: true }));
-      record.add('PostgreSQL', postgres.process.pid);
+      const postgres = await progress.step('PostgreSQL for the tests', () => startPostgres({ directory, record, volatile: true }));
       stops.push(() => postgres.stop());
       databaseUrl = postgres.url('postgres');
     }
@@ -58,9 +57,8 @@ export async function startTestServers(): Promise<TestServers> {
     if (address === undefined) {
       const executable = await findTemporal(progress);
       const temporal = await progress.step('Temporal for the tests', () =>
-        startTemporalServer({ executable, directory, namespace: 'default', inMemory: true }),
+        startTemporalServer({ executable, directory, namespace: 'default', inMemory: true, record }),
       );
-      record.add('Temporal', temporal.process.pid);
       stops.push(() => temporal.stop());
       address = temporal.address;
       uiUrl = temporal.uiUrl;

@@ -9,15 +9,16 @@ export function reportedServices(apps: unknown): ReportedService[] {
   if (!isObject(apps)) return [];
   return Object.entries(apps).flatMap(([appId, app]) => {
     const services = isObject(app) ? app['services'] : undefined;
-    return Array.isArray(services) ? services.filter(isObject).map((service) => reportedService(appId, service)) : [];
+    return Array.isArray(services) ? services.flatMap((service: unknown, index) => (isObject(service) ? [reportedService(appId, index, service)] : [])) : [];
   });
 }
 
-function reportedService(appId: string, service: Record<string, unknown>): ReportedService {
+function reportedService(appId: string, index: number, service: Record<string, unknown>): ReportedService {
   const config = isObject(service['config']) ? service['config'] : {};
   const id = service['serviceId'];
   return {
     appId,
+    index,
     serviceId: typeof id === 'string' || typeof id === 'number' ? id : null,
     serviceName: text(service['serviceName']),
     image: text(service['imageName']) ?? text(config['image']),

@@ -14,6 +14,8 @@ export interface ServiceChange {
 /** A service as an agent reports it; everything else in the report is the agent's own. */
 export interface ReportedService {
   appId: string;
+  /** Its place in the reported list of its app. */
+  index: number;
   serviceId: string | number | null;
   serviceName: string | null;
   image: string | null;
@@ -63,10 +65,11 @@ function judgeService(change: ServiceChange, wanted: string, services: readonly 
   return { kind: 'running' };
 }
 
-/** By id where the service has one, else by name: an agent's list need not be in the order of the target's. */
+/** By id where both sides have one, else by name, else by place: services of old documents may have neither. */
 function isService(change: ServiceChange, service: ReportedService): boolean {
   if (change.service_id !== null && service.serviceId !== null) return String(change.service_id) === String(service.serviceId);
-  return change.service !== null && change.service === service.serviceName;
+  if (change.service !== null && service.serviceName !== null) return change.service === service.serviceName;
+  return change.index === service.index;
 }
 
 export interface DeviceProgress {

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { LiveBlock } from '../../../src/cli/live-block';
 import { batchProgress, drawBar } from '../../../src/cli/progress-bar';
-import { changedLines, rolloutLines, type RolloutState } from '../../../src/cli/rollout-view';
+import { changedLines, linkLine, rolloutLines, type RolloutState } from '../../../src/cli/rollout-view';
 import { drawTable } from '../../../src/cli/table';
 import { plainColors } from '../../../src/cli/terminal';
 
@@ -10,7 +10,7 @@ const batch = (number: number, planned: number, status: string, counts: Record<s
 
 function stateOf(batches: RolloutState['rollout']['batches'], status: Partial<RolloutState['status']> = {}): RolloutState {
   return {
-    rollout: { rollout_id: 'r1', image: 'docker.io/library/redis', tag: '7.5', status: status.status ?? 'in_progress', batches, created_at: '2026-01-01T00:00:00Z', temporal_url: 'http://t/1' },
+    rollout: { rollout_id: 'r1', registry: 'docker.io', repository: 'library/redis', tag: '7.5', status: status.status ?? 'in_progress', batches, created_at: '2026-01-01T00:00:00Z', temporal_url: 'http://t/1' },
     status: { status: 'in_progress', commands: ['pause', 'rollback'], waiting_for: 'health of 12 devices', next_rule: 'fails when more than 4 of 20 fail', ...status },
   };
 }
@@ -45,9 +45,13 @@ describe('a rollout', () => {
 
   test('says what it waits for, which rule is next, what can be done and where to look', () => {
     const text = rolloutLines(state, 100, plainColors).join('\n');
-    for (const part of ['redis:7.5', 'batch 1/2', '20 healthy (of 20), passed', 'health of 12 devices', 'fails when more than 4 of 20 fail', 'pause, rollback', 'http://t/1']) {
+    for (const part of ['redis:7.5', 'batch 1/2', '20 healthy (of 20), passed', 'health of 12 devices', 'fails when more than 4 of 20 fail', 'pause, rollback']) {
       expect(text).toContain(part);
     }
+  });
+
+  test('gives the address in the Temporal UI whole', () => {
+    expect(linkLine(state.rollout, plainColors)).toBe('  Temporal UI http://t/1\n');
   });
 
   test('without a terminal, only what is new is printed', () => {

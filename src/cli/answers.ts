@@ -16,7 +16,8 @@ export type RolloutBatch = z.infer<typeof RolloutBatch>;
 
 export const Rollout = z.looseObject({
   rollout_id: z.string(),
-  image: z.string(),
+  registry: z.string(),
+  repository: z.string(),
   tag: z.string(),
   status: z.string(),
   strategy: z.string().nullish(),
@@ -26,6 +27,7 @@ export const Rollout = z.looseObject({
   batches: z.array(RolloutBatch).default([]),
   created_at: z.string(),
   ended_at: z.string().nullish(),
+  reason: z.string().nullish(),
   error: z.string().nullish(),
 });
 export type Rollout = z.infer<typeof Rollout>;

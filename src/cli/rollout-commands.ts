@@ -1,8 +1,7 @@
-import { familiarName } from '../domain/image-reference';
 import { CommandAnswer, RolloutList, type Rollout } from './answers';
 import type { ApiClient } from './api-client';
 import { CliError, exitCodes } from './cli-error';
-import { paintStatus, rolloutLines } from './rollout-view';
+import { linkLine, paintStatus, rolloutLines, rolloutName } from './rollout-view';
 import { drawTable } from './table';
 import type { Terminal } from './terminal';
 import { readRollout, watchRollout } from './watch-rollout';
@@ -39,7 +38,7 @@ function listRow(rollout: Rollout, terminal: Terminal): string[] {
   if ((counts['rolled_back'] ?? 0) > 0) devices.push(`${counts['rolled_back']} put back`);
   return [
     rollout.rollout_id,
-    `${familiarName(rollout.image)}:${rollout.tag}`,
+    rolloutName(rollout),
     paintStatus(rollout.status, terminal.colors),
     devices.join(', '),
     rollout.created_at.slice(0, 19).replace('T', ' '),
@@ -61,7 +60,7 @@ export async function showRollout(api: ApiClient, given: string, options: ShowOp
   const shown: Terminal = options.json === true ? { ...terminal, write: () => undefined } : terminal;
   const state = options.watch === true ? await watchRollout(api, id, shown, { intervalMs: WATCH_INTERVAL_MS }) : await readRollout(api, id);
   if (options.json === true) terminal.write(`${JSON.stringify({ ...state.rollout, ...state.status }, undefined, 2)}\n`);
-  else if (options.watch !== true) terminal.write(`${rolloutLines(state, terminal.columns() ?? UNKNOWN_WIDTH, terminal.colors).join('\n')}\n`);
+  else if (options.watch !== true) terminal.write(`${rolloutLines(state, terminal.columns() ?? UNKNOWN_WIDTH, terminal.colors).join('\n')}\n${linkLine(state.rollout, terminal.colors)}`);
   return options.watch === true && state.rollout.status !== 'completed' ? exitCodes.otherEnd : exitCodes.done;
 }
 

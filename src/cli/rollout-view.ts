@@ -15,9 +15,19 @@ export function hasEnded(rollout: Rollout): boolean {
   return FINAL.includes(rollout.status);
 }
 
+/** Image and tag as people write them. */
+export function rolloutName(rollout: Rollout): string {
+  return `${familiarName(`${rollout.registry}/${rollout.repository}`)}:${rollout.tag}`;
+}
+
+/** By itself, because an address that is cut to the width of a terminal is of no use. */
+export function linkLine(rollout: Rollout, colors: Colors): string {
+  return rollout.temporal_url ? `  ${colors.dim('Temporal UI')} ${colors.cyan(rollout.temporal_url)}\n` : '';
+}
+
 /** Everything about a rollout that a person asks first, as lines no wider than `columns`. */
 export function rolloutLines({ rollout, status }: RolloutState, columns: number, colors: Colors): string[] {
-  const lines = [`${colors.bold(`${familiarName(rollout.image)}:${rollout.tag}`)}  ${paintStatus(status.status, colors)}  ${colors.dim(rollout.rollout_id)}`];
+  const lines = [`${colors.bold(rolloutName(rollout))}  ${paintStatus(status.status, colors)}  ${colors.dim(rollout.rollout_id)}`];
   const barWidth = Math.max(10, Math.min(40, columns - 58));
   for (const batch of rollout.batches) {
     const bar = drawBar(batchProgress(batch), barWidth, colors);
@@ -28,8 +38,8 @@ export function rolloutLines({ rollout, status }: RolloutState, columns: number,
     ['waiting for', waitingSentence(status)],
     ['next rule', status.next_rule],
     ['you can', hasEnded(rollout) ? null : status.commands.join(', ')],
+    ['because', rollout.reason],
     ['error', rollout.error],
-    ['Temporal UI', rollout.temporal_url],
   ];
   for (const [name, value] of facts) if (value) lines.push(`  ${colors.dim(name.padEnd(11))} ${value}`);
   return lines;
@@ -48,6 +58,7 @@ function factLines({ rollout, status }: RolloutState): string[] {
   // The number of devices waited for changes with every report and is in the batch's own line already.
   const waiting = status.waiting_for ? `: waiting for ${status.waiting_for.replace(/\d+ devices?/, 'devices')}` : '';
   lines.push(`${words(status.status)}${waiting}`);
+  if (rollout.reason) lines.push(`because: ${rollout.reason}`);
   if (rollout.error) lines.push(`error: ${rollout.error}`);
   return lines;
 }

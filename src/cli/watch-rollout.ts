@@ -2,14 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Rollout, RolloutStatusAnswer } from './answers';
 import type { ApiClient } from './api-client';
 import { LiveBlock } from './live-block';
-import { changedLines, hasEnded, rolloutLines, type RolloutState } from './rollout-view';
+import { changedLines, hasEnded, linkLine, rolloutLines, type RolloutState } from './rollout-view';
 import type { Terminal } from './terminal';
 
 export interface WatchOptions {
   intervalMs: number;
   signal?: AbortSignal;
-  /** Called with the first state that is read, before it is shown. */
-  onFirst?: (state: RolloutState) => void;
 }
 
 export async function readRollout(api: ApiClient, id: string): Promise<RolloutState> {
@@ -26,7 +24,7 @@ export async function watchRollout(api: ApiClient, id: string, terminal: Termina
   let previous: RolloutState | undefined;
   for (;;) {
     const state = await readRollout(api, id);
-    if (previous === undefined) options.onFirst?.(state);
+    if (previous === undefined) terminal.write(linkLine(state.rollout, terminal.colors));
     const columns = terminal.columns();
     if (columns !== null) block.draw(rolloutLines(state, columns, terminal.colors), columns);
     else for (const line of changedLines(previous, state)) terminal.write(`  ${new Date().toLocaleTimeString('en-GB')}  ${line}\n`);

@@ -93,13 +93,12 @@ async function play({ terminal, signal }: DemoOptions, directory: string, onEnd:
 
   async function follow({ outcome, rolloutId }: PushOutcome, expected: string): Promise<RolloutState> {
     if (outcome !== 'started' || rolloutId === null) throw new Error(`The push should have started a rollout, but its outcome is "${outcome}".`);
+    terminal.write('\n');
     const limited = AbortSignal.any([signal, AbortSignal.timeout(ROLLOUT_LIMIT_MS)]);
-    const state = await watchRollout(api, rolloutId, terminal, { intervalMs: WATCH_INTERVAL_MS, signal: limited, onFirst: showLinks });
+    const state = await watchRollout(api, rolloutId, terminal, { intervalMs: WATCH_INTERVAL_MS, signal: limited });
     if (state.rollout.status !== expected) throw new Error(`The rollout should have ended ${expected}, but is ${state.rollout.status}${state.rollout.error ? `: ${state.rollout.error}` : ''}.`);
+    terminal.write('\n');
     return state;
-  }
-  function showLinks({ rollout }: RolloutState): void {
-    if (rollout.temporal_url) story.links([['Watch it in the Temporal UI', rollout.temporal_url]]);
   }
 
   story.chapter(`A good release: ${image}:${GOOD_TAG}`);
@@ -137,5 +136,6 @@ async function play({ terminal, signal }: DemoOptions, directory: string, onEnd:
   const seconds = (from: number, to: number): string => `${Math.round((to - from) / 1000)} s`;
   const traffic = fleet.summary();
   story.tell(`All ${checks.length} claims hold. Servers up in ${seconds(startedAt, readyAt)}, the rest took ${seconds(readyAt, performance.now())}: ${traffic.polls} polls (${traffic.notModified} answered "not modified"), ${traffic.reports} reports, ${traffic.errors} errors.`);
-  story.tell('Everything is being stopped. To keep it running, and to try pause, resume and rollback yourself: npm start');
+  story.tell('Everything is being stopped now. To keep it running and to pause, resume and roll back yourself, run');
+  story.tell('  npm start');
 }

@@ -78,7 +78,7 @@ test('the demo rolls a good release out, a bad one back, proves both from the da
 
 test('Ctrl-C in the middle stops everything it started', async () => {
   const run = startDemo();
-  await run.says('Watch it in the Temporal UI');
+  await run.says('batch 1/3 in progress');
   expect(leftRunning()).not.toEqual([]);
   demo?.kill('SIGINT');
   expect(await run.ended).toBe(130);

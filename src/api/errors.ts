@@ -14,7 +14,7 @@ export function problemResponder(log: Logger) {
   // Express knows an error middleware by its four parameters.
   return function answerProblem(error: unknown, request: Request, response: Response, next: NextFunction): void {
     const problem = toProblem(error);
-    if (problem.status >= 500) log.error({ err: error, request_id: requestIdOf(response), method: request.method, path: request.path }, 'request failed');
+    logProblem(log, error, problem, { request_id: requestIdOf(response), method: request.method, path: request.path });
     if (response.headersSent) {
       next(error);
       return;
@@ -23,7 +23,13 @@ export function problemResponder(log: Logger) {
   };
 }
 
-export function sendProblem(response: Response, problem: HttpProblem): void {
+/** Only a bug is worth a stack; the path goes without its query, which may hold a registry's secret. */
+function logProblem(log: Logger, error: unknown, problem: HttpProblem, request: { request_id: string; method: string; path: string }): void {
+  if (problem.status === 500) log.error({ err: error, ...request }, 'request failed');
+  else if (problem.status === 503) log.warn({ reason: error instanceof Error ? error.message : String(error), ...request }, 'request could not be served now');
+}
+
+function sendProblem(response: Response, problem: HttpProblem): void {
   const { errors, members, headers } = problem.extras;
   response.status(problem.status).set(headers ?? {}).set('cache-control', 'no-store');
   response.type('application/problem+json').send(

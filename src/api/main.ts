@@ -27,7 +27,8 @@ async function startApi(config: Config, log: Logger): Promise<RunningApi> {
     size: config.DATABASE_POOL_SIZE,
     applicationName: 'fleetwave-api',
     onIdleError: (error) => {
-      log.warn({ err: error }, 'idle database connection lost');
+      // The error holds the whole client; its message is all there is to know.
+      log.warn({ reason: error.message }, 'idle database connection lost');
     },
   });
   try {

@@ -44,7 +44,8 @@ export async function createDevices(pool: Pool, devices: readonly NewDevice[], r
     );
     return [];
   } catch (error) {
-    if (!violates(error, 'devices_pkey')) throw error;
+    // PostgreSQL runs the two inserts of one statement in either order.
+    if (!violates(error, 'devices_pkey') && !violates(error, 'device_target_state_pkey')) throw error;
     const { rows } = await pool.query<{ uuid: string }>('select uuid from devices where uuid = any($1::uuid[]) order by uuid', [uuids]);
     return rows.map((row) => row.uuid);
   }

@@ -1,7 +1,9 @@
 import {
   Client,
   Connection,
+  defaultGrpcRetryOptions,
   isGrpcServiceError,
+  makeGrpcRetryInterceptor,
   QueryNotRegisteredError,
   QueryRejectedError,
   WorkflowExecutionAlreadyStartedError,
@@ -47,6 +49,9 @@ const REACHABLE_TIMEOUT_MS = 1000;
 /** gRPC's own limit is two minutes, so that a push would wait long after Temporal is back. */
 const MAX_RECONNECT_MS = 2000;
 
+/** The SDK's ten attempts sleep past the deadline; whoever calls here tries again, and knows how long there is. */
+const ATTEMPTS = 3;
+
 /** gRPC status codes that say "not now": cancelled, deadline exceeded, resource exhausted, aborted, unavailable. */
 const NOT_NOW = new Set([1, 4, 8, 10, 14]);
 
@@ -85,6 +90,7 @@ function connectionOptions(config: Config): ConnectionOptions {
   return {
     ...fromEnvironment,
     ...(config.TEMPORAL_ADDRESS === undefined ? {} : { address: config.TEMPORAL_ADDRESS }),
+    interceptors: [makeGrpcRetryInterceptor(defaultGrpcRetryOptions({ maxAttempts: ATTEMPTS }))],
     channelArgs: { 'grpc.initial_reconnect_backoff_ms': 200, 'grpc.max_reconnect_backoff_ms': MAX_RECONNECT_MS },
   };
 }

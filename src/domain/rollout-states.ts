@@ -72,8 +72,3 @@ export const deviceTransitions: Readonly<Record<DeviceStatus, readonly DeviceSta
   skipped: [],
   superseded: [],
 };
-
-/** The states that count as a failure of the release in a verdict. */
-export const failedDeviceStatuses = ['failed', 'timed_out', 'unreachable'] as const satisfies readonly DeviceStatus[];
-/** Told, and its outcome not yet known. */
-export const unsettledDeviceStatuses = ['scheduled', 'updating', 'health_checking'] as const satisfies readonly DeviceStatus[];

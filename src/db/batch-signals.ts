@@ -12,7 +12,11 @@ export interface WatchedBatch {
   rules: RolloutRules;
   signalled: string | null;
   counts: StatusCounts;
-  /** Devices of the whole rollout still waiting for their rollback to be confirmed. */
+  /**
+   * Devices of the whole rollout still to be put back or waiting for their rollback to be confirmed. Those still to be put
+   * back count too: the rollout is rolling back a moment before its first device is, and a signal sent in between would be
+   * taken for the one at the end, which then is never sent.
+   */
   rollingBack: number;
 }
 
@@ -22,7 +26,8 @@ export async function readBatches(pool: Pool, touches: readonly Touch[]): Promis
     `select b.rollout_id as "rolloutId", b.number as batch, r.workflow_id as "workflowId", r.status, r.rules, b.signalled,
             coalesce(counted.counts, '{}') as counts,
             case when r.status = 'rolling_back' then
-              (select count(*)::int from device_rollout_status s where s.rollout_id = r.id and s.status = 'rolling_back') else 0 end as "rollingBack"
+              (select count(*)::int from device_rollout_status s
+                where s.rollout_id = r.id and s.active and s.written_at is not null and s.status not in ('rolled_back', 'rollback_failed')) else 0 end as "rollingBack"
        from unnest($1::uuid[], $2::int[]) as wanted (rollout_id, number)
        join rollout_batches b using (rollout_id, number) join image_rollouts r on r.id = b.rollout_id
        left join lateral (

@@ -7,7 +7,8 @@ import { rolloutWorkflowId } from '../domain/ids';
 import { choosePolicy } from './choose-policy';
 import type { DeliveryItem, Push } from './registries/push';
 
-export type Outcome = 'started' | 'superseding' | 'duplicate' | 'held' | 'no_matching_policy' | 'not_eligible' | 'ignored' | 'running';
+export type Outcome =
+  'started' | 'superseding' | 'duplicate' | 'held' | 'no_matching_policy' | 'not_eligible' | 'ignored' | 'running';
 
 export interface Accepted extends StoredResult {
   outcome: Outcome;
@@ -35,7 +36,11 @@ export interface KeyedItem {
  */
 export function acceptDelivery(pool: Pool, source: string, items: readonly KeyedItem[]): Promise<Accepted[]> {
   return inTransaction(pool, async (client) => {
-    const deliveries = await recordDeliveries(client, source, items.map((one) => one.key));
+    const deliveries = await recordDeliveries(
+      client,
+      source,
+      items.map((one) => one.key),
+    );
     const open = items.filter((one) => answered(deliveries.get(one.key)) === null);
     const names = open.flatMap(({ item }) => (item.kind === 'push' ? [tagName(item.push)] : []));
     if (names.length > 0) await lockTags(client, names);
@@ -62,14 +67,25 @@ export function acceptDelivery(pool: Pool, source: string, items: readonly Keyed
 function answered(delivery: RecordedDelivery | undefined): Accepted | null {
   const result = delivery?.result ?? null;
   if (result === null) return null;
-  if (result.rollout_id !== null) return { outcome: 'duplicate', rollout_id: result.rollout_id, strategy: result.strategy };
+  if (result.rollout_id !== null)
+    return { outcome: 'duplicate', rollout_id: result.rollout_id, strategy: result.strategy };
   return result.outcome === 'ignored' ? { ...result, outcome: 'ignored' } : null;
 }
 
-async function acceptItem(client: PoolClient, item: DeliveryItem, source: string, deliveryId: string): Promise<Accepted> {
+async function acceptItem(
+  client: PoolClient,
+  item: DeliveryItem,
+  source: string,
+  deliveryId: string,
+): Promise<Accepted> {
   if (item.kind === 'unusable') return nothing('ignored', item.unusable.reason);
   const revision = revisionOf(item.push);
-  return acceptPush(client, item.push, revision, { trigger: 'webhook', actor: `webhook:${source}`, force: false, delivery: { id: deliveryId, source } });
+  return acceptPush(client, item.push, revision, {
+    trigger: 'webhook',
+    actor: `webhook:${source}`,
+    force: false,
+    delivery: { id: deliveryId, source },
+  });
 }
 
 /** Accepts a push that an operator asked for. Without a digest it means the revision the tag was last seen with. */
@@ -82,7 +98,12 @@ export function acceptManually(pool: Pool, push: Push, actor: string, force: boo
 }
 
 /** Call with the tag locked. */
-async function acceptPush(client: PoolClient, push: Push, asked: ReturnType<typeof revisionOf> | null, origin: Origin): Promise<Accepted> {
+async function acceptPush(
+  client: PoolClient,
+  push: Push,
+  asked: ReturnType<typeof revisionOf> | null,
+  origin: Origin,
+): Promise<Accepted> {
   const { image, tag } = push;
   const facts = await readTagFacts(client, image, tag, asked?.revision ?? null);
   const kind = asked?.kind ?? 'push';
@@ -109,9 +130,20 @@ async function acceptPush(client: PoolClient, push: Push, asked: ReturnType<type
     deliveryId: origin.delivery?.id ?? null,
     pushedAt: push.pushedAt,
     workflowId: rolloutWorkflowId(image, tag),
-    origin: { source: origin.delivery?.source ?? null, event_id: push.eventId, pushed_at: push.pushedAt, digest, image_name: push.imageName, force: origin.force },
+    origin: {
+      source: origin.delivery?.source ?? null,
+      event_id: push.eventId,
+      pushed_at: push.pushedAt,
+      digest,
+      image_name: push.imageName,
+      force: origin.force,
+    },
   });
-  return { outcome: judged.supersedes === null ? 'started' : 'superseding', rollout_id: rolloutId, strategy: policy.rules.strategy };
+  return {
+    outcome: judged.supersedes === null ? 'started' : 'superseding',
+    rollout_id: rolloutId,
+    strategy: policy.rules.strategy,
+  };
 }
 
 function refused(judged: Extract<Acceptance, { accept: false }>): Accepted {
@@ -121,9 +153,15 @@ function refused(judged: Extract<Acceptance, { accept: false }>): Accepted {
     case 'running':
       return { outcome: 'running', rollout_id: judged.rollout.id, strategy: judged.rollout.strategy };
     case 'held':
-      return nothing('held', `This revision is held back: ${judged.reason}. Lift the hold (GET /api/v1/holds), or send the request to /images/trigger-update with force.`);
+      return nothing(
+        'held',
+        `This revision is held back: ${judged.reason}. Lift the hold (GET /api/v1/holds), or send the request to /images/trigger-update with force.`,
+      );
     case 'late':
-      return nothing('ignored', `The tag was pushed again after this push; rollout ${judged.rollout.id} is for the newer one.`);
+      return nothing(
+        'ignored',
+        `The tag was pushed again after this push; rollout ${judged.rollout.id} is for the newer one.`,
+      );
   }
 }
 

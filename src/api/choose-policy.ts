@@ -19,10 +19,17 @@ export async function choosePolicy(client: Pick<PoolClient, 'query'>, { image, t
   }));
   const selected = selectPolicy(policies, { image, tag });
   if (selected === null) {
-    return { kind: 'no_matching_policy', detail: `No enabled policy matches ${image}:${tag}. Make one with POST /api/v1/image-policies, then send this again.` };
+    return {
+      kind: 'no_matching_policy',
+      detail: `No enabled policy matches ${image}:${tag}. Make one with POST /api/v1/image-policies, then send this again.`,
+    };
   }
   const { policy } = selected;
   const { allowed, why } = tagAllowed(policy.tagRule, tag);
-  if (!allowed) return { kind: 'not_eligible', detail: `The policy for "${policy.imagePattern}" does not let this tag through: ${why}.` };
+  if (!allowed)
+    return {
+      kind: 'not_eligible',
+      detail: `The policy for "${policy.imagePattern}" does not let this tag through: ${why}.`,
+    };
   return { kind: 'policy', id: policy.id, rules: toRules(policy), selection: toSelection(policy) };
 }

@@ -6,7 +6,7 @@ import { TemporalUnavailable, type TemporalGateway } from './temporal';
 
 export interface Dispatcher {
   /** Looks at once instead of with the next tick: called after an acceptance was committed. */
-  wake(): void;
+  wake: () => void;
   /** Ends after the starts that are under way. */
   stop(): Promise<void>;
 }
@@ -73,14 +73,16 @@ export function startDispatcher(deps: DispatcherDeps): Dispatcher {
       const unavailable = error instanceof TemporalUnavailable;
       const message = error instanceof Error ? error.message : String(error);
       if (unavailable) noteOutage(error);
-      else if (rollout.lastError !== message) log.warn({ err: error, rollout_id: rollout.id }, 'a rollout cannot be started: trying again');
+      else if (rollout.lastError !== message)
+        log.warn({ err: error, rollout_id: rollout.id }, 'a rollout cannot be started: trying again');
       // In an outage the delay is this process's, not the row's, so that nothing waits once Temporal is back.
       await postponeStart(pool, rollout.id, message, unavailable ? 0 : delayAfter(rollout.attempts));
     }
   }
 
   function noteOutage(error: TemporalUnavailable): void {
-    if (outage.failures === 0) log.warn({ err: error }, 'Temporal is away: pushes are accepted and start when it is back');
+    if (outage.failures === 0)
+      log.warn({ err: error }, 'Temporal is away: pushes are accepted and start when it is back');
     // A group that fails together is one failure.
     if (Date.now() < outage.retryAt) return;
     outage.failures += 1;

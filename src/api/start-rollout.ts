@@ -15,7 +15,10 @@ export interface StartDeps {
  * Starts the workflow of an accepted rollout, or finds it started already by a process that died before it could note so.
  * Where another revision's run holds the workflow id, that run is asked to give way, once, and this rollout waits for it.
  */
-export async function startRollout({ pool, temporal }: StartDeps, rollout: PendingRollout): Promise<'started' | 'waiting'> {
+export async function startRollout(
+  { pool, temporal }: StartDeps,
+  rollout: PendingRollout,
+): Promise<'started' | 'waiting'> {
   if ((await temporal.start(startRequest(rollout))) === 'started') {
     await markStarted(pool, rollout);
     return 'started';

@@ -13,7 +13,13 @@ import {
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { Config } from '../config';
 import type { Logger } from '../log';
-import { rolloutWorkflowType, searchAttributes, statusQuery, type RolloutInput, type RolloutStatusView } from '../workflows/messages';
+import {
+  rolloutWorkflowType,
+  searchAttributes,
+  statusQuery,
+  type RolloutInput,
+  type RolloutStatusView,
+} from '../workflows/messages';
 
 /** Temporal cannot be asked at the moment. What was asked may still have happened: callers repeat, under the same id. */
 export class TemporalUnavailable extends Error {
@@ -66,7 +72,9 @@ export function createTemporalGateway({ config, log }: { config: Config; log: Lo
 
   function within<T>(timeoutMs: number, call: () => Promise<T>): Promise<T> {
     return connection.withDeadline(Date.now() + timeoutMs, call).catch((error: unknown) => {
-      throw isNotNow(error) ? new TemporalUnavailable(`Temporal at ${connection.options.address} cannot be reached`, { cause: error }) : error;
+      throw isNotNow(error)
+        ? new TemporalUnavailable(`Temporal at ${connection.options.address} cannot be reached`, { cause: error })
+        : error;
     });
   }
 
@@ -96,7 +104,11 @@ function connectionOptions(config: Config): ConnectionOptions {
 }
 
 /** A closed run of the same id does not stand in the way: the rows in PostgreSQL decide what is a duplicate. */
-async function start(client: Client, taskQueue: string, { workflowId, input, summary, details }: StartRequest): Promise<'started' | 'already_running'> {
+async function start(
+  client: Client,
+  taskQueue: string,
+  { workflowId, input, summary, details }: StartRequest,
+): Promise<'started' | 'already_running'> {
   try {
     await client.workflow.start(rolloutWorkflowType, {
       workflowId,
@@ -131,7 +143,12 @@ async function runningRollout(client: Client, workflowId: string): Promise<strin
   }
 }
 
-async function signal(client: Client, workflowId: string, name: string, payload: unknown): Promise<'sent' | 'not_running'> {
+async function signal(
+  client: Client,
+  workflowId: string,
+  name: string,
+  payload: unknown,
+): Promise<'sent' | 'not_running'> {
   try {
     const handle = client.workflow.getHandle(workflowId);
     await (payload === undefined ? handle.signal(name) : handle.signal(name, payload));
@@ -159,7 +176,10 @@ function nullWhenSilent(error: unknown): null {
 }
 
 function isNotNow(error: unknown): boolean {
-  return NOT_NOW.has(grpcCodeOf(error) ?? -1) || (error instanceof Error && /channel has been shut down/i.test(error.message));
+  return (
+    NOT_NOW.has(grpcCodeOf(error) ?? -1) ||
+    (error instanceof Error && /channel has been shut down/i.test(error.message))
+  );
 }
 
 /** The SDK wraps some gRPC errors and hands others on as they are. */

@@ -10,9 +10,18 @@ import { route, type Answer, type Route } from './route';
 import { webhookAnswer, WebhookAnswer } from './webhook-answer';
 
 const TriggerUpdate = z.strictObject({
-  image: z.string().min(1).max(512).describe('Any form of the name: `redis`, `docker.io/library/redis:7.5-alpine`, `registry.acme.io/app@sha256:...`.'),
+  image: z
+    .string()
+    .min(1)
+    .max(512)
+    .describe(
+      'Any form of the name: `redis`, `docker.io/library/redis:7.5-alpine`, `registry.acme.io/app@sha256:...`.',
+    ),
   tag: z.string().min(1).max(128).optional().describe('May stand in `image` instead; both must then agree.'),
-  force: z.boolean().optional().describe('Make a new attempt although this revision had a rollout, and pass over a hold without lifting it.'),
+  force: z
+    .boolean()
+    .optional()
+    .describe('Make a new attempt although this revision had a rollout, and pass over a hold without lifting it.'),
   plan_hash: z.string().optional().describe('Not available yet.'),
 });
 type TriggerUpdate = z.infer<typeof TriggerUpdate>;
@@ -35,9 +44,14 @@ export function triggerUpdateRoute({ pool, dispatcher }: ApiDeps): Route {
       const push = readPush(body);
       const accepted = await acceptManually(pool, push, actor, body.force ?? false);
       if (accepted.outcome === 'running') {
-        throw new HttpProblem(409, 'rollout-running', `rollout ${accepted.rollout_id ?? ''} of this very revision has not ended: cancel it first, or wait for its end`, {
-          members: { rollout_id: accepted.rollout_id },
-        });
+        throw new HttpProblem(
+          409,
+          'rollout-running',
+          `rollout ${accepted.rollout_id ?? ''} of this very revision has not ended: cancel it first, or wait for its end`,
+          {
+            members: { rollout_id: accepted.rollout_id },
+          },
+        );
       }
       dispatcher.wake();
       return webhookAnswer([{ item: { kind: 'push', push } }], [accepted]);
@@ -46,16 +60,24 @@ export function triggerUpdateRoute({ pool, dispatcher }: ApiDeps): Route {
 }
 
 function readPush({ image: text, tag: asked, plan_hash: planHash }: TriggerUpdate): Push {
-  if (planHash !== undefined) throw invalidInput([{ path: 'plan_hash', message: 'starting exactly a previewed plan is not available yet: leave it out' }]);
+  if (planHash !== undefined)
+    throw invalidInput([
+      { path: 'plan_hash', message: 'starting exactly a previewed plan is not available yet: leave it out' },
+    ]);
   const parsed = parseImageReference(text);
   if (!parsed.ok) throw invalidInput([{ path: 'image', message: parsed.error }]);
   const { registry, repository, image, name, tag: written, digest } = parsed.reference;
-  if (asked !== undefined && !isValidTag(asked)) throw invalidInput([{ path: 'tag', message: 'must be letters, digits, "_", "." and "-", at most 128, and not begin with "." or "-"' }]);
+  if (asked !== undefined && !isValidTag(asked))
+    throw invalidInput([
+      { path: 'tag', message: 'must be letters, digits, "_", "." and "-", at most 128, and not begin with "." or "-"' },
+    ]);
   if (asked !== undefined && written !== null && written !== asked) {
     throw invalidInput([{ path: 'tag', message: `image says ${written}, tag says ${asked}: give one of them` }]);
   }
   const tag = asked ?? written;
-  if (tag === null) throw invalidInput([{ path: 'tag', message: 'say which tag to roll out; latest is never assumed' }]);
-  if (!fitsWorkflowId(image, tag)) throw invalidInput([{ path: 'image', message: 'image and tag together are too long to name a workflow' }]);
+  if (tag === null)
+    throw invalidInput([{ path: 'tag', message: 'say which tag to roll out; latest is never assumed' }]);
+  if (!fitsWorkflowId(image, tag))
+    throw invalidInput([{ path: 'image', message: 'image and tag together are too long to name a workflow' }]);
   return { registry, repository, image, imageName: name, tag, digest, eventId: null, pushedAt: null };
 }

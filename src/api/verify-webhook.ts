@@ -33,5 +33,7 @@ function isSame(sent: string, expected: string): boolean {
 }
 
 function refusal(): HttpProblem {
-  return new HttpProblem(401, 'webhook-not-authenticated', 'the delivery is not authenticated', { headers: { 'www-authenticate': 'Bearer realm="webhooks"' } });
+  return new HttpProblem(401, 'webhook-not-authenticated', 'the delivery is not authenticated', {
+    headers: { 'www-authenticate': 'Bearer realm="webhooks"' },
+  });
 }

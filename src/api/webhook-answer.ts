@@ -27,7 +27,13 @@ export const WebhookAnswer = z.object({
 export function webhookAnswer(items: readonly Pick<KeyedItem, 'item'>[], accepted: readonly Accepted[]): Answer {
   const results = accepted.map((result, index) => {
     const { item } = items[index] as KeyedItem;
-    return { ...describeItem(item), outcome: result.outcome, rollout_id: result.rollout_id, strategy: result.strategy, ...detailOf(result) };
+    return {
+      ...describeItem(item),
+      outcome: result.outcome,
+      rollout_id: result.rollout_id,
+      strategy: result.strategy,
+      ...detailOf(result),
+    };
   });
   const first = accepted[0];
   const about = items[0]?.item;
@@ -50,7 +56,10 @@ export function ignoredAnswer(skipped: readonly string[]): Answer {
   for (const what of skipped) counts.set(what, (counts.get(what) ?? 0) + 1);
   const said = [...counts].map(([what, count]) => `${String(count)} ${what}`).join(', ');
   const message = said === '' ? 'Ignored: the delivery holds no events' : `Ignored: no tag was pushed (${said})`;
-  return { status: 200, body: { message, rollout_id: null, strategy: null, image: null, tag: null, outcome: 'ignored', results: [] } };
+  return {
+    status: 200,
+    body: { message, rollout_id: null, strategy: null, image: null, tag: null, outcome: 'ignored', results: [] },
+  };
 }
 
 function detailOf(result: Accepted): { detail?: string } {

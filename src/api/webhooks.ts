@@ -26,7 +26,10 @@ export function webhookRoutes(deps: ApiDeps): Route[] {
       body: rawBody({ limitBytes: LIMIT_BYTES }),
       answers: {
         200: { description: 'Understood, and nothing was pushed', schema: WebhookAnswer },
-        202: { description: 'Stored; a rollout starts where the outcome is `started` or `superseding`', schema: WebhookAnswer },
+        202: {
+          description: 'Stored; a rollout starts where the outcome is `started` or `superseding`',
+          schema: WebhookAnswer,
+        },
         401: { description: 'The delivery does not prove that it knows the secret' },
         413: { description: 'Larger than 1 MiB' },
         415: { description: 'A content type or encoding that no registry sends' },
@@ -40,19 +43,30 @@ export function webhookRoutes(deps: ApiDeps): Route[] {
 
 async function receive({ pool, config, log, dispatcher }: ApiDeps, request: Request, raw: Buffer): Promise<Answer> {
   verifyWebhook(request, raw, config);
-  const { items, skipped } = parse({ raw, contentType: contentTypeOf(request), header: (name) => request.get(name) ?? null });
+  const { items, skipped } = parse({
+    raw,
+    contentType: contentTypeOf(request),
+    header: (name) => request.get(name) ?? null,
+  });
   if (items.length === 0) return ignoredAnswer(skipped);
   const keyed = withKeys(items, raw);
   const accepted = await acceptDelivery(pool, SOURCE, keyed);
   dispatcher.wake();
   const answer = webhookAnswer(keyed, accepted);
-  log.info({ source: SOURCE, results: (answer.body as { results: unknown[] }).results.slice(0, 20) }, 'webhook accepted');
+  log.info(
+    { source: SOURCE, results: (answer.body as { results: unknown[] }).results.slice(0, 20) },
+    'webhook accepted',
+  );
   return answer;
 }
 
 function parse(delivery: RawDelivery): ParsedDelivery {
   if (!isReadableContentType(delivery.contentType)) {
-    throw new HttpProblem(415, 'unsupported-media-type', 'content-type must be application/json or the type of a registry\'s events');
+    throw new HttpProblem(
+      415,
+      'unsupported-media-type',
+      "content-type must be application/json or the type of a registry's events",
+    );
   }
   try {
     return parseDockerRegistry(delivery);

@@ -22,7 +22,12 @@ export interface TagFacts extends TagHistory {
 }
 
 /** The past of a tag for one revision, in one statement. `revision` null asks for whatever the tag was last seen with. */
-export async function readTagFacts(client: PoolClient, image: string, tag: string, revision: string | null): Promise<TagFacts> {
+export async function readTagFacts(
+  client: PoolClient,
+  image: string,
+  tag: string,
+  revision: string | null,
+): Promise<TagFacts> {
   const { rows } = await client.query<TagFacts>(
     `with newest as (
        select * from image_rollouts where image = $1 and tag = $2 order by created_at desc, id desc limit 1
@@ -72,6 +77,7 @@ export interface NewRollout {
 /**
  * Writes the rollout, its first events, and the end of an older push of the tag that was not started yet, in one statement.
  * The policy may have been deleted since it was read; its rules were copied, so the rollout goes on without its id.
+ * One that is planned already runs, though nobody has noted its start yet: that run is asked to give way when this starts.
  * `created_at` is taken under the tag's lock, not from the transaction's start: it is the order of acceptance.
  */
 export async function insertRollout(client: PoolClient, rollout: NewRollout): Promise<string> {
@@ -86,7 +92,7 @@ export async function insertRollout(client: PoolClient, rollout: NewRollout): Pr
        returning id
      ), overtaken as (
        update image_rollouts set status = 'superseded', ended_at = now(), reason = 'a newer push of the tag was accepted before it was started'
-        where workflow_id = $17 and dispatched_at is null and ended_at is null
+        where workflow_id = $17 and dispatched_at is null and planned_at is null and ended_at is null
        returning id
      ), told as (
        insert into rollout_events (rollout_id, type, actor, reason, data)

@@ -18,7 +18,11 @@ export interface RecordedDelivery {
  * Writes one row a delivery key, or counts the delivery where the row exists. Of several that come at once, all but the
  * first wait here for its commit and then see its result. Sorted, so that two envelopes cannot wait for each other.
  */
-export async function recordDeliveries(client: PoolClient, source: string, keys: readonly string[]): Promise<Map<string, RecordedDelivery>> {
+export async function recordDeliveries(
+  client: PoolClient,
+  source: string,
+  keys: readonly string[],
+): Promise<Map<string, RecordedDelivery>> {
   const recorded = await client.query<RecordedDelivery & { delivery_key: string }>(
     `insert into webhook_deliveries (source, delivery_key)
      select $1, key from unnest($2::text[]) as key order by key
@@ -31,7 +35,10 @@ export async function recordDeliveries(client: PoolClient, source: string, keys:
 }
 
 /** Keeps what is going to be answered, in the transaction that made it true. */
-export async function keepResults(client: PoolClient, results: readonly { deliveryId: string; result: StoredResult & Record<string, unknown> }[]): Promise<void> {
+export async function keepResults(
+  client: PoolClient,
+  results: readonly { deliveryId: string; result: StoredResult & Record<string, unknown> }[],
+): Promise<void> {
   await client.query(
     `update webhook_deliveries set results = jsonb_build_array(kept.result)
        from unnest($1::uuid[], $2::jsonb[]) as kept (id, result) where webhook_deliveries.id = kept.id`,

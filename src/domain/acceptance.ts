@@ -63,7 +63,12 @@ export function judgePush(asked: AskedPush, history: TagHistory): Acceptance {
   if (history.holdReason !== null) return { accept: false, why: 'held', reason: history.holdReason };
   if (same !== null) {
     if (same.ended && history.holdLifted) return accepted;
-    const movedBack = asked.kind === 'digest' && newest !== null && newest.id !== same.id && !isOlder(asked, newest) && !isSameMoment(asked, same);
+    const movedBack =
+      asked.kind === 'digest' &&
+      newest !== null &&
+      newest.id !== same.id &&
+      !isOlder(asked, newest) &&
+      !isSameMoment(asked, same);
     return movedBack ? accepted : { accept: false, why: 'duplicate', rollout: same };
   }
   if (newest !== null && isOlder(asked, newest)) return { accept: false, why: 'late', rollout: newest };

@@ -31,7 +31,11 @@ test.each<[string, object]>([
 ])('%s is accepted like a push, with the token as its actor', async (_, body) => {
   const answer = await intake.trigger(body);
   expect(answer.status).toBe(202);
-  expect(answer.body).toMatchObject({ outcome: 'started', tag: '7.5-alpine', results: [{ registry: 'docker.io', repository: 'library/redis' }] });
+  expect(answer.body).toMatchObject({
+    outcome: 'started',
+    tag: '7.5-alpine',
+    results: [{ registry: 'docker.io', repository: 'library/redis' }],
+  });
   const { rows } = await database.pool.query('select trigger, actor from image_rollouts');
   expect(rows).toEqual([{ trigger: 'manual', actor: 'admin' }]);
   const events = await database.pool.query('select type, actor from rollout_events order by id');
@@ -60,11 +64,17 @@ test('422 for an unknown field, 401 for an unknown token', async () => {
 
 test('asked twice it is a duplicate; force makes the next attempt once the first has ended', async () => {
   const first = await intake.trigger({ image: 'redis', tag: '7' });
-  expect((await intake.trigger({ image: 'redis:7' })).body).toMatchObject({ outcome: 'duplicate', rollout_id: first.body.rollout_id });
+  expect((await intake.trigger({ image: 'redis:7' })).body).toMatchObject({
+    outcome: 'duplicate',
+    rollout_id: first.body.rollout_id,
+  });
 
   const running = await intake.trigger({ image: 'redis', tag: '7', force: true });
   expect(running.status).toBe(409);
-  expect(running.body).toMatchObject({ rollout_id: first.body.rollout_id, type: 'urn:fleetwave:problem:rollout-running' });
+  expect(running.body).toMatchObject({
+    rollout_id: first.body.rollout_id,
+    type: 'urn:fleetwave:problem:rollout-running',
+  });
 
   await endAll('completed');
   expect((await intake.trigger({ image: 'redis', tag: '7', force: true })).body.outcome).toBe('started');
@@ -75,7 +85,10 @@ test('asked twice it is a duplicate; force makes the next attempt once the first
 test('without a digest it means what the tag was last seen with, so a webhook before it is not rolled out again', async () => {
   const pushed = await intake.deliver(envelope({ id: 'e1', tag: '2.0', digest: digestOf('a') }));
   const asked = { image: 'registry.example.com:5000/team/api', tag: '2.0' };
-  expect((await intake.trigger(asked)).body).toMatchObject({ outcome: 'duplicate', rollout_id: pushed.body.rollout_id });
+  expect((await intake.trigger(asked)).body).toMatchObject({
+    outcome: 'duplicate',
+    rollout_id: pushed.body.rollout_id,
+  });
   await endAll('completed');
   await intake.trigger({ ...asked, force: true });
   const { rows } = await database.pool.query('select digest, revision, attempt from image_rollouts where attempt = 2');
@@ -85,12 +98,17 @@ test('without a digest it means what the tag was last seen with, so a webhook be
 test('force passes over a hold and leaves it standing', async () => {
   await intake.deliver(dockerHubBody('redis', '7'));
   await endAll('rolled_back');
-  await database.pool.query(`insert into image_holds (image, tag, revision, reason) select image, tag, revision, 'rolled back' from image_rollouts`);
+  await database.pool.query(
+    `insert into image_holds (image, tag, revision, reason) select image, tag, revision, 'rolled back' from image_rollouts`,
+  );
   expect((await intake.trigger({ image: 'redis', tag: '7' })).body.outcome).toBe('held');
   expect((await intake.trigger({ image: 'redis', tag: '7', force: true })).body.outcome).toBe('started');
   expect((await database.pool.query('select from image_holds where lifted_at is null')).rowCount).toBe(1);
 });
 
 test('without a policy nothing is started, and the answer says so', async () => {
-  expect((await intake.trigger({ image: 'postgres', tag: '17', force: true })).body).toMatchObject({ outcome: 'no_matching_policy', rollout_id: null });
+  expect((await intake.trigger({ image: 'postgres', tag: '17', force: true })).body).toMatchObject({
+    outcome: 'no_matching_policy',
+    rollout_id: null,
+  });
 });

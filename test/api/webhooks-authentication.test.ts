@@ -12,7 +12,10 @@ let pushes = 0;
 beforeAll(async () => {
   database = await createTestDatabase();
   await addPolicy(database.pool, 'redis:*');
-  intake = await startIntake(database.pool, { FLEETWAVE_WEBHOOK_SECRET: SECRET, FLEETWAVE_ALLOW_UNSIGNED_WEBHOOKS: 'true' });
+  intake = await startIntake(database.pool, {
+    FLEETWAVE_WEBHOOK_SECRET: SECRET,
+    FLEETWAVE_ALLOW_UNSIGNED_WEBHOOKS: 'true',
+  });
 });
 afterAll(async () => {
   await intake.close();
@@ -45,7 +48,11 @@ test.each<[string, Record<string, string>, string]>([
   ['an empty signature', { 'x-hub-signature-256': '' }, ''],
   ['a signature with another secret', { 'x-hub-signature-256': sign(signed, 'another-secret') }, ''],
   ['a signature over other bytes', { 'x-hub-signature-256': sign(`${signed} `, SECRET) }, ''],
-  ['a wrong signature beside the right bearer token', { 'x-hub-signature-256': sign(signed, 'another-secret'), authorization: `Bearer ${SECRET}` }, ''],
+  [
+    'a wrong signature beside the right bearer token',
+    { 'x-hub-signature-256': sign(signed, 'another-secret'), authorization: `Bearer ${SECRET}` },
+    '',
+  ],
   ['a right SHA-1 signature', { 'x-hub-signature': sha1 }, ''],
   ['a wrong bearer token', { authorization: `Bearer ${SECRET}x` }, ''],
   ['an empty bearer token', { authorization: 'Bearer ' }, ''],
@@ -56,7 +63,10 @@ test.each<[string, Record<string, string>, string]>([
 ])('401 without a hint: %s', async (_, headers, query) => {
   const answer = await intake.deliver(signed, { ...json, ...headers }, query);
   expect(answer.status).toBe(401);
-  expect(answer.body).toMatchObject({ type: 'urn:fleetwave:problem:webhook-not-authenticated', detail: 'the delivery is not authenticated' });
+  expect(answer.body).toMatchObject({
+    type: 'urn:fleetwave:problem:webhook-not-authenticated',
+    detail: 'the delivery is not authenticated',
+  });
   const written = await database.pool.query("select from image_rollouts where tag = '7.1'");
   expect(written.rowCount).toBe(0);
 });

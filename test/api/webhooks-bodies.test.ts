@@ -39,7 +39,16 @@ test("Docker Hub's body as the original took it is answered with the five fields
     tag: '7.5-alpine',
     outcome: 'started',
     results: [
-      { registry: 'docker.io', repository: 'library/redis', tag: '7.5-alpine', digest: null, event_id: null, outcome: 'started', rollout_id: body.rollout_id, strategy: 'staged' },
+      {
+        registry: 'docker.io',
+        repository: 'library/redis',
+        tag: '7.5-alpine',
+        digest: null,
+        event_id: null,
+        outcome: 'started',
+        rollout_id: body.rollout_id,
+        strategy: 'staged',
+      },
     ],
   });
   expect(intake.wakes()).toBeGreaterThan(0);
@@ -60,7 +69,11 @@ test('an accepted rollout carries the rules of its policy, its first events, and
       attempt: 1,
       status: 'pending',
       strategy: 'staged',
-      rules: expect.objectContaining({ strategy: 'staged', steps: [{ percent: 10 }, { percent: 50 }, { percent: 100 }], batchDelaySeconds: 1800 }),
+      rules: expect.objectContaining({
+        strategy: 'staged',
+        steps: [{ percent: 10 }, { percent: 50 }, { percent: 100 }],
+        batchDelaySeconds: 1800,
+      }),
       selection: {},
       trigger: 'webhook',
       actor: 'webhook:docker-registry',
@@ -68,7 +81,9 @@ test('an accepted rollout carries the rules of its policy, its first events, and
       dispatched_at: null,
     }),
   ]);
-  const events = await database.pool.query('select type from rollout_events where rollout_id = $1 order by id', [body.rollout_id]);
+  const events = await database.pool.query('select type from rollout_events where rollout_id = $1 order by id', [
+    body.rollout_id,
+  ]);
   expect(events.rows).toEqual([{ type: 'image.webhook_received' }, { type: 'rollout.accepted' }]);
 });
 
@@ -89,9 +104,22 @@ test.each([
     outcome: 'started',
     image: 'team/api',
     tag: '2.0.0',
-    results: [{ registry: 'registry.example.com:5000', repository: 'team/api', digest: digestOf('a'), event_id: 'c2d3a001-0000-4000-8000-000000000001' }],
+    results: [
+      {
+        registry: 'registry.example.com:5000',
+        repository: 'team/api',
+        digest: digestOf('a'),
+        event_id: 'c2d3a001-0000-4000-8000-000000000001',
+      },
+    ],
   });
-  expect(await rollouts()).toEqual([expect.objectContaining({ image: 'registry.example.com:5000/team/api', revision: digestOf('a'), digest: digestOf('a') })]);
+  expect(await rollouts()).toEqual([
+    expect.objectContaining({
+      image: 'registry.example.com:5000/team/api',
+      revision: digestOf('a'),
+      digest: digestOf('a'),
+    }),
+  ]);
 });
 
 test('a multi-arch push with its layers, children, signature and pulls is one rollout', async () => {
@@ -107,13 +135,23 @@ test('a multi-arch push with its layers, children, signature and pulls is one ro
 test('pulls, deletes and blobs are answered 200 and leave nothing behind', async () => {
   const { status, body } = await intake.deliver(webhookFixture('distribution-nothing-pushed'), DISTRIBUTION_V1);
   expect(status).toBe(200);
-  expect(body).toMatchObject({ outcome: 'ignored', rollout_id: null, message: 'Ignored: no tag was pushed (1 pull, 1 delete, 1 push of a blob)' });
+  expect(body).toMatchObject({
+    outcome: 'ignored',
+    rollout_id: null,
+    message: 'Ignored: no tag was pushed (1 pull, 1 delete, 1 push of a blob)',
+  });
   expect((await database.pool.query('select from webhook_deliveries')).rowCount).toBe(0);
 });
 
 test('an empty envelope and a ping are ignored', async () => {
-  expect(await intake.deliver('{"events":[]}', DISTRIBUTION_V2)).toMatchObject({ status: 200, body: { outcome: 'ignored' } });
-  expect(await intake.deliver('{"zen":"x"}', { ...json, 'x-github-event': 'ping' })).toMatchObject({ status: 200, body: { outcome: 'ignored' } });
+  expect(await intake.deliver('{"events":[]}', DISTRIBUTION_V2)).toMatchObject({
+    status: 200,
+    body: { outcome: 'ignored' },
+  });
+  expect(await intake.deliver('{"zen":"x"}', { ...json, 'x-github-event': 'ping' })).toMatchObject({
+    status: 200,
+    body: { outcome: 'ignored' },
+  });
 });
 
 test('names that can never be rolled out are recorded with a reason and do not hold back their neighbour', async () => {
@@ -122,7 +160,9 @@ test('names that can never be rolled out are recorded with a reason and do not h
   expect(body.results.map((one) => one.outcome)).toEqual(['ignored', 'ignored', 'ignored', 'ignored', 'started']);
   expect(body.results[0]?.detail).toContain('lower case');
   expect(body.results[2]?.detail).toContain('request.host');
-  const recorded = await database.pool.query("select from webhook_deliveries where results -> 0 ->> 'outcome' = 'ignored'");
+  const recorded = await database.pool.query(
+    "select from webhook_deliveries where results -> 0 ->> 'outcome' = 'ignored'",
+  );
   expect(recorded.rowCount).toBe(4);
 });
 
@@ -168,7 +208,17 @@ test('1 MiB is read, one byte more is 413', async () => {
 test("GitHub's package event is lower-cased to the image it names", async () => {
   const headers = { ...json, 'x-github-event': 'package', 'x-github-delivery': '72d3162e-cc78-11e3-81ab-4c9367dc0958' };
   const { body } = await intake.deliver(webhookFixture('github-package-published'), headers);
-  expect(body).toMatchObject({ outcome: 'started', results: [{ registry: 'ghcr.io', repository: 'acme/api', digest: digestOf('a'), event_id: '72d3162e-cc78-11e3-81ab-4c9367dc0958' }] });
+  expect(body).toMatchObject({
+    outcome: 'started',
+    results: [
+      {
+        registry: 'ghcr.io',
+        repository: 'acme/api',
+        digest: digestOf('a'),
+        event_id: '72d3162e-cc78-11e3-81ab-4c9367dc0958',
+      },
+    ],
+  });
 });
 
 test.each<[string, string, string, string]>([
@@ -188,8 +238,15 @@ test('fault of the original: redis-stack is not redis', async () => {
 });
 
 test('a digest or a tag inside the repository, and a tag that is a digest, are ignored with a reason', async () => {
-  for (const body of [dockerHubBody('redis:7.0', '7.0'), dockerHubBody(`redis@${digestOf('a')}`, '7.0'), dockerHubBody('redis', digestOf('a'))]) {
-    expect(await intake.deliver(body)).toMatchObject({ status: 200, body: { outcome: 'ignored', message: expect.any(String) } });
+  for (const body of [
+    dockerHubBody('redis:7.0', '7.0'),
+    dockerHubBody(`redis@${digestOf('a')}`, '7.0'),
+    dockerHubBody('redis', digestOf('a')),
+  ]) {
+    expect(await intake.deliver(body)).toMatchObject({
+      status: 200,
+      body: { outcome: 'ignored', message: expect.any(String) },
+    });
   }
 });
 

@@ -2,7 +2,17 @@ import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { createPool } from '../../src/db/pool';
 import { freePort } from '../../src/dev/ports';
 import { createTestDatabase, type TestDatabase } from '../support/database';
-import { addPolicy, countStatements, digestOf, dockerHubBody, envelope, startIntake, webhookFixture, type Intake, type IntakeAnswer } from '../support/intake';
+import {
+  addPolicy,
+  countStatements,
+  digestOf,
+  dockerHubBody,
+  envelope,
+  startIntake,
+  webhookFixture,
+  type Intake,
+  type IntakeAnswer,
+} from '../support/intake';
 
 const A = digestOf('a');
 const B = digestOf('b');
@@ -29,11 +39,15 @@ let events = 0;
 async function push(digest: string, fields: { id?: string; timestamp?: string } = {}): Promise<IntakeAnswer> {
   events += 1;
   const timestamp = new Date(Date.UTC(2026, 0, 1, 0, events)).toISOString();
-  return (await intake.deliver(envelope({ id: `event-${String(events)}`, tag: '2.0', digest, timestamp, ...fields }))).body;
+  return (await intake.deliver(envelope({ id: `event-${String(events)}`, tag: '2.0', digest, timestamp, ...fields })))
+    .body;
 }
 
 async function end(rolloutId: string | null, status: string): Promise<void> {
-  await database.pool.query('update image_rollouts set status = $2, ended_at = now(), dispatched_at = now() where id = $1', [rolloutId, status]);
+  await database.pool.query(
+    'update image_rollouts set status = $2, ended_at = now(), dispatched_at = now() where id = $1',
+    [rolloutId, status],
+  );
 }
 
 async function rolloutCount(): Promise<number> {
@@ -64,9 +78,16 @@ test('20 deliveries of their own ids at once, for one digest, are one rollout an
 });
 
 test('envelopes that share events in other orders do not wait for each other', async () => {
-  const parse = (index: number) => (JSON.parse(envelope({ id: `shared-${String(index)}`, tag: `3.${String(index)}`, digest: A })) as { events: unknown[] }).events;
+  const parse = (index: number) =>
+    (
+      JSON.parse(envelope({ id: `shared-${String(index)}`, tag: `3.${String(index)}`, digest: A })) as {
+        events: unknown[];
+      }
+    ).events;
   const all = Array.from({ length: 8 }, (_, index) => parse(index)).flat();
-  const bodies = Array.from({ length: 10 }, (_, turn) => JSON.stringify({ events: turn % 2 === 0 ? all : [...all].reverse() }));
+  const bodies = Array.from({ length: 10 }, (_, turn) =>
+    JSON.stringify({ events: turn % 2 === 0 ? all : [...all].reverse() }),
+  );
   const answers = await Promise.all(bodies.map((body) => intake.deliver(body)));
   expect(answers.map((one) => one.status)).toEqual(Array(10).fill(202));
   expect(await rolloutCount()).toBe(8);
@@ -86,7 +107,7 @@ test('a repeated delivery costs three statements and no look at Temporal', async
   expect(statements.map((text) => text.trim().split(/\s/, 1)[0])).toEqual(['begin', 'insert', 'commit']);
 });
 
-test('an accepted push costs eight statements, whatever the size of the fleet', async () => {
+test('fault of the original: the answer does not wait for devices; a push costs eight statements in a fleet of any size', async () => {
   await database.pool.query(
     `with made as (insert into devices (uuid) select gen_random_uuid() from generate_series(1, 1000) returning uuid)
      insert into device_target_state (device_uuid, apps) select uuid, '{"1":{"services":[{"imageName":"redis:7"}]}}' from made`,
@@ -136,11 +157,14 @@ test('out of order: an older push of a tag that arrives after a newer one does n
   expect(await rolloutCount()).toBe(1);
 });
 
-test.each(['completed', 'failed', 'rolled_back', 'cancelled'])('a push of the revision that a rollout has ended with as %s is a duplicate', async (status) => {
-  const first = await push(A);
-  await end(first.rollout_id, status);
-  expect(await push(A)).toMatchObject({ outcome: 'duplicate', rollout_id: first.rollout_id });
-});
+test.each(['completed', 'failed', 'rolled_back', 'cancelled'])(
+  'a push of the revision that a rollout has ended with as %s is a duplicate',
+  async (status) => {
+    const first = await push(A);
+    await end(first.rollout_id, status);
+    expect(await push(A)).toMatchObject({ outcome: 'duplicate', rollout_id: first.rollout_id });
+  },
+);
 
 test('a standing hold answers held and starts nothing; once lifted, the next push is a new attempt', async () => {
   const first = await push(A);
@@ -149,7 +173,11 @@ test('a standing hold answers held and starts nothing; once lifted, the next pus
     `insert into image_holds (image, tag, revision, rollout_id, reason) values ('registry.example.com:5000/team/api', '2.0', $1, $2, 'rolled back')`,
     [A, first.rollout_id],
   );
-  expect(await push(A, { id: 'while-held' })).toMatchObject({ outcome: 'held', rollout_id: null, message: expect.stringContaining('rolled back') });
+  expect(await push(A, { id: 'while-held' })).toMatchObject({
+    outcome: 'held',
+    rollout_id: null,
+    message: expect.stringContaining('rolled back'),
+  });
   expect(await push(B)).toMatchObject({ outcome: 'started' });
   expect(await push(A)).toMatchObject({ outcome: 'held' });
   await database.pool.query('update image_holds set lifted_at = now()');
@@ -168,7 +196,10 @@ test('no_matching_policy names the remedy, and the same delivery is judged again
 });
 
 test('a tag that the rule of its policy leaves out is not eligible, and the answer says why', async () => {
-  await database.pool.query('update image_update_policies set settings = $2 where id = $1', [policyId, { tag_rule: { kind: 'glob', pattern: '7.*' } }]);
+  await database.pool.query('update image_update_policies set settings = $2 where id = $1', [
+    policyId,
+    { tag_rule: { kind: 'glob', pattern: '7.*' } },
+  ]);
   const { status, body } = await intake.deliver(dockerHubBody('redis', 'nightly'));
   expect(status).toBe(202);
   expect(body).toMatchObject({ outcome: 'not_eligible', rollout_id: null, message: expect.stringContaining('7.*') });
@@ -177,15 +208,44 @@ test('a tag that the rule of its policy leaves out is not eligible, and the answ
 
 test("fault of the original: a policy */nginx does not make every webhook fail, and a policy's devices are copied into the rollout", async () => {
   await addPolicy(database.pool, '*/nginx');
-  await database.pool.query("update image_update_policies set fleet_id = 'lab', device_tags = $2 where id = $1", [policyId, { ring: 'canary' }]);
+  await database.pool.query("update image_update_policies set fleet_id = 'lab', device_tags = $2 where id = $1", [
+    policyId,
+    { ring: 'canary' },
+  ]);
   const { body } = await intake.deliver(dockerHubBody('redis', '7.5-alpine'));
   expect(body.outcome).toBe('started');
   const { rows } = await database.pool.query('select selection, policy_id from image_rollouts');
   expect(rows).toEqual([{ selection: { fleetId: 'lab', deviceTags: { ring: 'canary' } }, policy_id: policyId }]);
 });
 
+test('fault of the original: a policy of strategy manual makes a rollout that waits for an operator', async () => {
+  await database.pool.query("update image_update_policies set update_strategy = 'manual' where id = $1", [policyId]);
+  expect((await intake.deliver(dockerHubBody('redis', '7.5-alpine'))).body).toMatchObject({
+    outcome: 'started',
+    strategy: 'manual',
+  });
+  const { rows } = await database.pool.query("select rules -> 'requiresApproval' as approval from image_rollouts");
+  expect(rows).toEqual([{ approval: true }]);
+});
+
+test('fault of the original: no table needs a partition of the day, so no webhook fails for want of one', async () => {
+  expect((await database.pool.query('select from pg_partitioned_table')).rowCount).toBe(0);
+});
+
+test('a push that was planned already, its start not yet noted, is not ended under its running workflow', async () => {
+  const older = await push(A);
+  await database.pool.query('update image_rollouts set planned_at = now() where id = $1', [older.rollout_id]);
+  expect((await push(B)).outcome).toBe('superseding');
+  const { rows } = await database.pool.query('select status from image_rollouts where id = $1', [older.rollout_id]);
+  expect(rows).toEqual([{ status: 'pending' }]);
+});
+
 test('with PostgreSQL away the answer is 503 with Retry-After, and nothing is acknowledged', async () => {
-  const pool = createPool({ url: `postgresql://nobody@127.0.0.1:${String(await freePort())}/none`, size: 2, applicationName: 'test' });
+  const pool = createPool({
+    url: `postgresql://nobody@127.0.0.1:${String(await freePort())}/none`,
+    size: 2,
+    applicationName: 'test',
+  });
   const away = await startIntake(pool);
   try {
     const answer = await away.deliver(webhookFixture('dockerhub-push'));

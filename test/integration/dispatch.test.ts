@@ -31,8 +31,14 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
-  const { rows } = await database.pool.query<{ workflow_id: string }>('select distinct workflow_id from image_rollouts where dispatched_at is not null');
-  for (const { workflow_id: id } of rows) await temporal.client.workflow.getHandle(id).terminate('the test is over').catch(() => undefined);
+  const { rows } = await database.pool.query<{ workflow_id: string }>(
+    'select distinct workflow_id from image_rollouts where dispatched_at is not null',
+  );
+  for (const { workflow_id: id } of rows)
+    await temporal.client.workflow
+      .getHandle(id)
+      .terminate('the test is over')
+      .catch(() => undefined);
 });
 afterAll(async () => {
   await temporal.close();
@@ -60,7 +66,10 @@ async function intake(wake?: () => void): Promise<Intake> {
 }
 
 async function row(id: string | null): Promise<Record<string, unknown>> {
-  return (await database.pool.query<Record<string, unknown>>('select * from image_rollouts where id = $1', [id])).rows[0] ?? {};
+  return (
+    (await database.pool.query<Record<string, unknown>>('select * from image_rollouts where id = $1', [id])).rows[0] ??
+    {}
+  );
 }
 
 const isDispatched = (id: string | null) => async () => (await row(id))['dispatched_at'] !== null;
@@ -75,12 +84,22 @@ test('an accepted push starts its workflow at once, with a summary, search attri
     type: 'rollout',
     taskQueue: temporal.taskQueue,
     memo: { rolloutId: body.rollout_id },
-    searchAttributes: { FleetwaveImage: ['docker.io/library/redis'], FleetwaveTag: [tag], FleetwaveStatus: ['pending'] },
+    searchAttributes: {
+      FleetwaveImage: ['docker.io/library/redis'],
+      FleetwaveTag: [tag],
+      FleetwaveStatus: ['pending'],
+    },
   });
   expect(await described.staticSummary()).toBe(`docker.io/library/redis:${tag}, staged, from webhook`);
   expect(await described.staticDetails()).toContain(body.rollout_id);
-  const events = await database.pool.query('select type from rollout_events where rollout_id = $1 order by id', [body.rollout_id]);
-  expect(events.rows.map((one: { type: string }) => one.type)).toEqual(['image.webhook_received', 'rollout.accepted', 'rollout.dispatched']);
+  const events = await database.pool.query('select type from rollout_events where rollout_id = $1 order by id', [
+    body.rollout_id,
+  ]);
+  expect(events.rows.map((one: { type: string }) => one.type)).toEqual([
+    'image.webhook_received',
+    'rollout.accepted',
+    'rollout.dispatched',
+  ]);
 });
 
 test('with Temporal away a push is accepted, the log says so once, and it starts when Temporal is back', async () => {
@@ -91,7 +110,11 @@ test('with Temporal away a push is accepted, the log says so once, and it starts
   expect([status, body.outcome]).toEqual([202, 'started']);
   await until(async () => Number((await row(body.rollout_id))['dispatch_attempts']) >= 2);
   const waiting = await row(body.rollout_id);
-  expect(waiting).toMatchObject({ dispatched_at: null, status: 'pending', dispatch_error: expect.stringContaining('cannot be reached') });
+  expect(waiting).toMatchObject({
+    dispatched_at: null,
+    status: 'pending',
+    dispatch_error: expect.stringContaining('cannot be reached'),
+  });
   expect(lines.filter((line) => line.level === 'warn')).toHaveLength(1);
 
   const live: Relay = await relay(port, temporal.address);
@@ -110,14 +133,23 @@ test('several processes start one workflow for 20 deliveries at once', async () 
   const id = answers[0]?.body.rollout_id ?? null;
   await until(isDispatched(id));
   expect(await row(id)).toMatchObject({ dispatch_attempts: 1 });
-  await until(async () => (await temporal.client.workflow.count(`WorkflowId = 'rollout:docker.io/library/redis:${tag}'`)).count === 1);
+  await until(
+    async () =>
+      (await temporal.client.workflow.count(`WorkflowId = 'rollout:docker.io/library/redis:${tag}'`)).count === 1,
+  );
 });
 
 test('a burst larger than one group is started whole', async () => {
   const server = await intake();
-  const answers = await Promise.all(Array.from({ length: 25 }, (_, index) => server.deliver(dockerHubBody('redis', `${tag}-${String(index)}`))));
+  const answers = await Promise.all(
+    Array.from({ length: 25 }, (_, index) => server.deliver(dockerHubBody('redis', `${tag}-${String(index)}`))),
+  );
   dispatch(gatewayTo(temporal.address));
-  await until(async () => (await database.pool.query('select from image_rollouts where dispatched_at is not null')).rowCount === answers.length);
+  await until(
+    async () =>
+      (await database.pool.query('select from image_rollouts where dispatched_at is not null')).rowCount ===
+      answers.length,
+  );
 });
 
 test('killed between accepting and starting: another process starts it', async () => {
@@ -144,22 +176,30 @@ test("a newer revision asks the older one's run to give way, once, and starts wh
   const gateway = gatewayTo(temporal.address);
   const dispatcher = dispatch(gateway);
   const server = await intake(dispatcher.wake);
-  const push = async (id: string, digest: string) => (await server.deliver(envelope({ id: `${tag}-${id}`, tag, digest }))).body;
+  const push = async (id: string, digest: string) =>
+    (await server.deliver(envelope({ id: `${tag}-${id}`, tag, digest }))).body;
   const older = await push('1', digestOf('a'));
   await until(isDispatched(older.rollout_id));
   const newer = await push('2', digestOf('b'));
   expect(newer.outcome).toBe('superseding');
   await until(async () => Number((await row(newer.rollout_id))['dispatch_attempts']) >= 3);
-  expect(await row(newer.rollout_id)).toMatchObject({ dispatched_at: null, dispatch_error: `waits for the run of rollout ${String(older.rollout_id)} to end` });
+  expect(await row(newer.rollout_id)).toMatchObject({
+    dispatched_at: null,
+    dispatch_error: `waits for the run of rollout ${String(older.rollout_id)} to end`,
+  });
 
   const handle = temporal.client.workflow.getHandle(`rollout:registry.example.com:5000/team/api:${tag}`);
   const { events } = await handle.fetchHistory();
   const signals = (events ?? []).flatMap((event) => event.workflowExecutionSignaledEventAttributes ?? []);
   expect(signals.map((signal) => signal.signalName)).toEqual(['supersede']);
-  expect(JSON.parse(Buffer.from(signals[0]?.input?.payloads?.[0]?.data ?? '').toString())).toEqual({ rolloutId: newer.rollout_id });
+  expect(JSON.parse(Buffer.from(signals[0]?.input?.payloads?.[0]?.data ?? '').toString())).toEqual({
+    rolloutId: newer.rollout_id,
+  });
 
   // What the workflow does on that signal, as its last activity and its end.
-  await database.pool.query("update image_rollouts set status = 'superseded', ended_at = now() where id = $1", [older.rollout_id]);
+  await database.pool.query("update image_rollouts set status = 'superseded', ended_at = now() where id = $1", [
+    older.rollout_id,
+  ]);
   await handle.terminate('gave way');
   await until(isDispatched(newer.rollout_id));
   expect((await handle.describe()).memo).toEqual({ rolloutId: newer.rollout_id });
@@ -173,12 +213,17 @@ test('a rollout whose workflow was terminated ends when the next one of its tag 
   await temporal.client.workflow.getHandle(`rollout:docker.io/library/redis:${tag}`).terminate('by an operator');
   const newer = (await server.deliver(dockerHubBody('redis', tag, 1_767_000_001))).body;
   await until(isDispatched(newer.rollout_id));
-  expect(await row(older.rollout_id)).toMatchObject({ status: 'failed', error: expect.stringContaining('its workflow ended') });
+  expect(await row(older.rollout_id)).toMatchObject({
+    status: 'failed',
+    error: expect.stringContaining('its workflow ended'),
+  });
 });
 
 test('a rollout that was ended before it started is not started', async () => {
   const { body } = await (await intake()).deliver(dockerHubBody('redis', tag));
-  await database.pool.query("update image_rollouts set status = 'cancelled', ended_at = now() where id = $1", [body.rollout_id]);
+  await database.pool.query("update image_rollouts set status = 'cancelled', ended_at = now() where id = $1", [
+    body.rollout_id,
+  ]);
   expect(await claimPending(database.pool, 10, 0)).toEqual([]);
 });
 
@@ -188,7 +233,10 @@ test('the gateway answers within its deadlines when Temporal is away, and says w
   const began = Date.now();
   expect(await gateway.isReachable()).toBe(false);
   expect(await gateway.status('rollout:x:1')).toBeNull();
-  await expect(gateway.signal('rollout:x:1', 'pause')).rejects.toMatchObject({ name: 'TemporalUnavailable', message: expect.stringContaining(address) });
+  await expect(gateway.signal('rollout:x:1', 'pause')).rejects.toMatchObject({
+    name: 'TemporalUnavailable',
+    message: expect.stringContaining(address),
+  });
   expect(Date.now() - began).toBeLessThan(9000);
 });
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import express from 'express';
-import type { Pool } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 import { loadConfig } from '../../src/config';
 import { createLogger } from '../../src/log';
 import type { ApiDeps } from '../../src/api/deps';
@@ -21,20 +21,34 @@ export interface IntakeAnswer extends StoredResult {
   message: string;
   image: string | null;
   tag: string | null;
-  results: (StoredResult & { registry: string | null; repository: string; tag: string; digest: string | null; event_id: string | null })[];
+  results: (StoredResult & {
+    registry: string | null;
+    repository: string;
+    tag: string;
+    digest: string | null;
+    event_id: string | null;
+  })[];
   errors: { path: string; message: string }[];
 }
 
 export interface Intake {
   /** Posts raw bytes to the webhook. */
-  deliver(body: string | Buffer, headers?: Record<string, string>, query?: string): Promise<{ status: number; headers: Headers; body: IntakeAnswer }>;
+  deliver(
+    body: string | Buffer,
+    headers?: Record<string, string>,
+    query?: string,
+  ): Promise<{ status: number; headers: Headers; body: IntakeAnswer }>;
   trigger(body: unknown, token?: string): Promise<{ status: number; body: IntakeAnswer & { detail?: string } }>;
   wakes(): number;
   close(): Promise<void>;
 }
 
 /** The intake's routes over HTTP, without the rest of the API and without a dispatcher. */
-export async function startIntake(pool: Pool, environment: Record<string, string> = { FLEETWAVE_ALLOW_UNSIGNED_WEBHOOKS: 'true' }, wake?: () => void): Promise<Intake> {
+export async function startIntake(
+  pool: Pool,
+  environment: Record<string, string> = { FLEETWAVE_ALLOW_UNSIGNED_WEBHOOKS: 'true' },
+  wake?: () => void,
+): Promise<Intake> {
   let wakes = 0;
   const config = loadConfig(environment);
   const log = createLogger({ level: 'silent', component: 'test' });
@@ -55,12 +69,20 @@ export async function startIntake(pool: Pool, environment: Record<string, string
   const base = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}/api/v1`;
   return {
     async deliver(body, headers = { 'content-type': 'application/json' }, query = '') {
-      const answer = await fetch(`${base}/webhooks/docker-registry${query}`, { method: 'POST', body: new Uint8Array(Buffer.from(body)), headers });
+      const answer = await fetch(`${base}/webhooks/docker-registry${query}`, {
+        method: 'POST',
+        body: new Uint8Array(Buffer.from(body)),
+        headers,
+      });
       return { status: answer.status, headers: answer.headers, body: (await answer.json()) as IntakeAnswer };
     },
     async trigger(body, token = ADMIN_TOKEN) {
       const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` };
-      const answer = await fetch(`${base}/images/trigger-update`, { method: 'POST', body: JSON.stringify(body), headers });
+      const answer = await fetch(`${base}/images/trigger-update`, {
+        method: 'POST',
+        body: JSON.stringify(body),
+        headers,
+      });
       return { status: answer.status, body: (await answer.json()) as IntakeAnswer };
     },
     wakes: () => wakes,
@@ -85,7 +107,10 @@ export function sign(body: string, secret: string): string {
 
 /** Docker Hub's body as somebody would write it by hand. */
 export function dockerHubBody(repository: string, tag: string, pushedAt?: number): string {
-  return JSON.stringify({ repository: { repo_name: repository }, push_data: { tag, ...(pushedAt === undefined ? {} : { pushed_at: pushedAt }) } });
+  return JSON.stringify({
+    repository: { repo_name: repository },
+    push_data: { tag, ...(pushedAt === undefined ? {} : { pushed_at: pushedAt }) },
+  });
 }
 
 export interface EventFields {
@@ -99,7 +124,9 @@ export interface EventFields {
 /** Distribution's envelope with one tagged push. */
 export function envelope({ id, tag, digest, timestamp, repository = 'team/api' }: EventFields): string {
   const target = { mediaType: 'application/vnd.oci.image.index.v1+json', digest, repository, tag };
-  return JSON.stringify({ events: [{ id, timestamp, action: 'push', target, request: { host: 'registry.example.com:5000' } }] });
+  return JSON.stringify({
+    events: [{ id, timestamp, action: 'push', target, request: { host: 'registry.example.com:5000' } }],
+  });
 }
 
 export function digestOf(character: string): string {
@@ -107,7 +134,12 @@ export function digestOf(character: string): string {
 }
 
 /** A policy for everything that matches, rolled out at once or staged. */
-export async function addPolicy(pool: Pool, pattern: string, settings: object = {}, strategy = 'staged'): Promise<string> {
+export async function addPolicy(
+  pool: Pool,
+  pattern: string,
+  settings: object = {},
+  strategy = 'staged',
+): Promise<string> {
   const { rows } = await pool.query<{ id: string }>(
     'insert into image_update_policies (image_pattern, update_strategy, settings) values ($1, $2, $3) returning id',
     [pattern, strategy, JSON.stringify(settings)],
@@ -118,13 +150,13 @@ export async function addPolicy(pool: Pool, pattern: string, settings: object = 
 /** How many statements the work sent to PostgreSQL, `begin` and `commit` included. */
 export async function countStatements(pool: Pool, work: (counted: Pool) => Promise<void>): Promise<string[]> {
   const statements: string[] = [];
-  const connect = pool.connect.bind(pool) as () => Promise<import('pg').PoolClient>;
+  const connect = pool.connect.bind(pool) as () => Promise<PoolClient>;
   const counted = Object.create(pool) as Pool;
   counted.query = ((text: string, values: unknown[]) => {
     statements.push(text);
     return pool.query(text, values);
   }) as unknown as Pool['query'];
-  counted.connect = (async () => {
+  counted.connect = async () => {
     const client = await connect();
     return new Proxy(client, {
       get(target, property) {
@@ -137,7 +169,7 @@ export async function countStatements(pool: Pool, work: (counted: Pool) => Promi
         };
       },
     });
-  }) as unknown as Pool['connect'];
+  };
   await work(counted);
   return statements;
 }

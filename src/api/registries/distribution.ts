@@ -58,7 +58,10 @@ function readEvent(event: z.infer<typeof Event>): DeliveryItem | string {
   const digest = target.digest == null || target.digest === '' ? null : target.digest;
   const announced = { imageName, tag: target.tag, digest, eventId };
   if (!isHost(host)) {
-    return unusablePush({ ...announced, reason: 'the event does not say a host that can be pulled from (request.host)' });
+    return unusablePush({
+      ...announced,
+      reason: 'the event does not say a host that can be pulled from (request.host)',
+    });
   }
   return usablePush({ ...announced, reference: `${host}/${imageName}`, pushedAt: readTime(event.timestamp) });
 }

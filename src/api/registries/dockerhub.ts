@@ -24,7 +24,8 @@ const DockerHubBody = z.object({
 export function parseDockerHub(body: unknown): ParsedDelivery {
   const { push_data: push, repository } = readBody(DockerHubBody, body);
   const name = repository.repo_name ?? joinName(repository.namespace, repository.name);
-  if (name === null) throw new UnreadableDelivery('repository.repo_name', 'neither repo_name nor namespace and name are given');
+  if (name === null)
+    throw new UnreadableDelivery('repository.repo_name', 'neither repo_name nor namespace and name are given');
   const item = usablePush({
     reference: name,
     imageName: name,

@@ -15,12 +15,19 @@ const GitHubPackage = z.object({
     .object({
       version: text,
       container_metadata: z
-        .object({ tag: z.object({ name: text, digest: text }).nullish(), manifest: z.object({ digest: text }).nullish() })
+        .object({
+          tag: z.object({ name: text, digest: text }).nullish(),
+          manifest: z.object({ digest: text }).nullish(),
+        })
         .nullish(),
     })
     .nullish(),
 });
-const GitHubBody = z.object({ action: text, package: GitHubPackage.nullish(), registry_package: GitHubPackage.nullish() });
+const GitHubBody = z.object({
+  action: text,
+  package: GitHubPackage.nullish(),
+  registry_package: GitHubPackage.nullish(),
+});
 
 /**
  * GitHub's `package` and `registry_package` events of the container registry; one event a manifest, only one has the tag.
@@ -30,7 +37,8 @@ export function parseGitHubPackage(body: unknown, event: string, deliveryId: str
   if (event !== 'package' && event !== 'registry_package') return { items: [], skipped: [event] };
   const read = readBody(GitHubBody, body);
   const found = read.package ?? read.registry_package;
-  if (read.action !== 'published' && read.action !== 'updated') return { items: [], skipped: [`package ${read.action ?? 'without an action'}`] };
+  if (read.action !== 'published' && read.action !== 'updated')
+    return { items: [], skipped: [`package ${read.action ?? 'without an action'}`] };
   if (found == null) return { items: [], skipped: ['package event without a package'] };
   const kind = (found.package_type ?? found.ecosystem ?? '').toLowerCase();
   if (kind !== 'container') return { items: [], skipped: [`package of type ${kind}`] };
@@ -40,9 +48,20 @@ export function parseGitHubPackage(body: unknown, event: string, deliveryId: str
   if (tag == null || tag === '') return { items: [], skipped: ['push of an untagged manifest'] };
   // GitHub shows names in the owner's own capitals; an image's name has none.
   const name = `${found.owner?.login ?? found.namespace ?? ''}/${found.name}`.toLowerCase();
-  const digest = [metadata?.tag?.digest, metadata?.manifest?.digest, found.package_version?.version].find((one) => one != null && isValidDigest(one));
+  const digest = [metadata?.tag?.digest, metadata?.manifest?.digest, found.package_version?.version].find(
+    (one) => one != null && isValidDigest(one),
+  );
   return {
     skipped: [],
-    items: [usablePush({ reference: `ghcr.io/${name}`, imageName: `ghcr.io/${name}`, tag, digest: digest ?? null, eventId: deliveryId, pushedAt: null })],
+    items: [
+      usablePush({
+        reference: `ghcr.io/${name}`,
+        imageName: `ghcr.io/${name}`,
+        tag,
+        digest: digest ?? null,
+        eventId: deliveryId,
+        pushedAt: null,
+      }),
+    ],
   };
 }

@@ -30,7 +30,13 @@ export function unusablePush(unusable: UnusablePush): DeliveryItem {
   const { imageName, tag, digest, eventId, reason } = unusable;
   return {
     kind: 'unusable',
-    unusable: { imageName: storable(imageName), tag: clean(tag), digest: clean(digest), eventId: clean(eventId), reason: storable(reason) },
+    unusable: {
+      imageName: storable(imageName),
+      tag: clean(tag),
+      digest: clean(digest),
+      eventId: clean(eventId),
+      reason: storable(reason),
+    },
   };
 }
 

@@ -23,14 +23,28 @@ export interface AnnouncedPush {
 export function usablePush(announced: AnnouncedPush): DeliveryItem {
   const { imageName, tag, eventId, pushedAt } = announced;
   const refused = (reason: string) => unusablePush({ imageName, tag, digest: announced.digest, eventId, reason });
-  if (announced.digest !== null && !isValidDigest(announced.digest)) return refused('the digest is none that an image can have');
+  if (announced.digest !== null && !isValidDigest(announced.digest))
+    return refused('the digest is none that an image can have');
   if (isValidDigest(tag)) return refused('a manifest was pushed by its digest, under no tag');
   if (FALLBACK_TAG.test(tag)) return refused('the tag holds a signature or an attestation, not a release');
   if (!isValidTag(tag)) return refused('the tag is none that an image can have');
   const parsed = parseImageReference(announced.reference);
   if (!parsed.ok) return refused(`not an image name: ${parsed.error}`);
   const { registry, repository, image } = parsed.reference;
-  if (parsed.reference.tag !== null || parsed.reference.digest !== null) return refused('the repository must be a name without tag and digest');
+  if (parsed.reference.tag !== null || parsed.reference.digest !== null)
+    return refused('the repository must be a name without tag and digest');
   if (!fitsWorkflowId(image, tag)) return refused('image and tag together are too long to name a workflow');
-  return { kind: 'push', push: { registry, repository, image, imageName, tag, digest: announced.digest, eventId: eventId === null ? null : storable(eventId), pushedAt } };
+  return {
+    kind: 'push',
+    push: {
+      registry,
+      repository,
+      image,
+      imageName,
+      tag,
+      digest: announced.digest,
+      eventId: eventId === null ? null : storable(eventId),
+      pushedAt,
+    },
+  };
 }

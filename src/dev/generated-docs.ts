@@ -1,0 +1,47 @@
+import { Settings } from '../config';
+import { commandDescriptions, commandEffect, commands } from '../domain/commands';
+import { isFinal, rolloutStatuses, type RolloutStatus } from '../domain/rollout-states';
+
+/** Parts of the documentation that are made from the code, between `<!-- name -->` and `<!-- /name -->`. */
+export const generatedSections: Readonly<Record<string, { file: string; content: () => string }>> = {
+  configuration: { file: 'README.md', content: configurationTable },
+  commands: { file: 'docs/design.md', content: commandsTable },
+};
+
+/** Replaces what stands between a section's markers. @throws Error when the markers are missing. */
+export function withSection(text: string, name: string, content: string): string {
+  const [open, close] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
+  const start = text.indexOf(open);
+  const end = text.indexOf(close);
+  if (start < 0 || end < start) throw new Error(`the markers ${open} and ${close} are missing`);
+  return `${text.slice(0, start + open.length)}\n\n${content}\n\n${text.slice(end)}`;
+}
+
+/** Settings that only say where the machine keeps things are everybody's, not Fleetwave's. */
+const NOT_OURS = new Set(['PATH', 'XDG_CACHE_HOME']);
+
+function configurationTable(): string {
+  const rows = Object.entries(Settings.shape).filter(([key]) => !NOT_OURS.has(key));
+  const defaults = Settings.parse({}) as Record<string, unknown>;
+  const cells = rows.map(([key, setting]) => {
+    const value = defaults[key];
+    return [`\`${key}\``, value === undefined ? '' : `\`${String(value)}\``, setting.description ?? ''];
+  });
+  return table(['Variable', 'Default', 'Meaning'], cells);
+}
+
+function commandsTable(): string {
+  const states = rolloutStatuses.filter((status) => !isFinal(status));
+  const cell = (command: (typeof commands)[number], status: RolloutStatus): string => {
+    const effect = commandEffect(command, status);
+    return effect.applies ? effect.effect : `*nothing: ${effect.why}*`;
+  };
+  const meaning = table(['Command', 'Meaning'], commands.map((command) => [`\`${command}\``, commandDescriptions[command]]));
+  const effects = table(['', ...states.map((status) => `\`${status}\``)], commands.map((command) => [`\`${command}\``, ...states.map((status) => cell(command, status))]));
+  return `${meaning}\n\n${effects}`;
+}
+
+function table(head: string[], rows: string[][]): string {
+  const line = (cells: string[]): string => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}

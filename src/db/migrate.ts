@@ -11,7 +11,10 @@ const UNDEFINED_TABLE = '42P01';
  * Applies the migrations that the database does not have yet, each in its own transaction, and answers their names.
  * Two processes that migrate at once wait for each other (advisory lock), the second then finds nothing to do.
  */
-export async function migrate(databaseUrl: string, log: (message: string) => void = () => undefined): Promise<string[]> {
+export async function migrate(
+  databaseUrl: string,
+  log: (message: string) => void = () => undefined,
+): Promise<string[]> {
   const { runner } = await import('node-pg-migrate');
   const applied = await runner({
     databaseUrl,
@@ -57,16 +60,23 @@ export class SchemaVersionError extends Error {
  * breaking by its name (`0042_breaking_...`).
  * @throws SchemaVersionError naming both versions and the remedy.
  */
-export async function assertSchemaCurrent(pool: Pool, expected: readonly string[] = expectedMigrations()): Promise<void> {
+export async function assertSchemaCurrent(
+  pool: Pool,
+  expected: readonly string[] = expectedMigrations(),
+): Promise<void> {
   const applied = await appliedMigrations(pool);
   const needed = expected.at(-1) ?? 'nothing';
   const missing = expected.filter((name) => !applied.includes(name));
   if (missing.length > 0) {
     const at = applied.at(-1) ?? 'nothing';
-    throw new SchemaVersionError(`database schema is at ${at}, this build needs ${needed}: run \`npx fleetwave migrate\``);
+    throw new SchemaVersionError(
+      `database schema is at ${at}, this build needs ${needed}: run \`npx fleetwave migrate\``,
+    );
   }
   const breaking = applied.find((name) => !expected.includes(name) && /^\d{4}_breaking_/.test(name));
   if (breaking !== undefined) {
-    throw new SchemaVersionError(`database schema has ${breaking}, which this build (${needed}) does not know: deploy the newer build`);
+    throw new SchemaVersionError(
+      `database schema has ${breaking}, which this build (${needed}) does not know: deploy the newer build`,
+    );
   }
 }

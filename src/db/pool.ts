@@ -1,4 +1,4 @@
-import { Pool, types, type PoolConfig } from 'pg';
+import { Pool, types } from 'pg';
 
 export interface DatabasePoolOptions {
   url: string;
@@ -30,15 +30,21 @@ export function createPool(options: DatabasePoolOptions): Pool {
     statement_timeout: options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
     keepAlive: true,
-    types: { getTypeParser: typeParser } as NonNullable<PoolConfig['types']>,
+    types: { getTypeParser: typeParser },
   });
-  pool.on('error', options.onIdleError ?? ((error) => process.emitWarning(`idle database connection lost: ${error.message}`)));
+  pool.on(
+    'error',
+    options.onIdleError ?? ((error) => process.emitWarning(`idle database connection lost: ${error.message}`)),
+  );
   return pool;
 }
 
-function typeParser(oid: number, format?: 'text' | 'binary'): unknown {
-  if (oid === types.builtins.INT8 && format !== 'binary') return parseBigint;
-  return types.getTypeParser(oid, format as 'text');
+/** The type number that PostgreSQL gives `bigint`. */
+const BIGINT = 20;
+
+function typeParser(type: number, format?: 'text' | 'binary'): (value: string) => unknown {
+  if (type === BIGINT && format !== 'binary') return parseBigint;
+  return types.getTypeParser(type, format) as (value: string) => unknown;
 }
 
 /** Counts and versions stay far below 2^53; a value above it is a bug that must not be rounded. */

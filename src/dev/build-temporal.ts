@@ -62,8 +62,11 @@ async function runGo(go: string, args: readonly string[], progress: Progress): P
   const report = setInterval(() => {
     const seconds = Math.round((performance.now() - startedAt) / 1000);
     const share = Math.min(99, Math.round((compiled / PACKAGES) * 100));
-    const count = compiled === 0 ? `${downloads} modules downloaded` : `${compiled} packages compiled, about ${share} %`;
-    progress.note(`${seconds} s: ${count}${last.length === 0 ? '' : `: ${last.at(-1)?.replace('go: downloading ', '') ?? ''}`}`);
+    const count =
+      compiled === 0 ? `${downloads} modules downloaded` : `${compiled} packages compiled, about ${share} %`;
+    progress.note(
+      `${seconds} s: ${count}${last.length === 0 ? '' : `: ${last.at(-1)?.replace('go: downloading ', '') ?? ''}`}`,
+    );
   }, REPORT_EVERY_MS);
   const stop = () => child.kill('SIGTERM');
   process.once('exit', stop);

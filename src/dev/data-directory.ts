@@ -18,7 +18,9 @@ export function claimDataDirectory(path: string): { directory: string; release: 
   const file = join(directory, 'owner.json');
   const owner = readOwner(file);
   if (owner !== undefined && owner.command !== '' && commandLineOf(owner.pid) === owner.command) {
-    throw new Error(`Fleetwave already runs on ${directory} (process ${owner.pid}): stop it, or set FLEETWAVE_DATA_DIR to another directory.`);
+    throw new Error(
+      `Fleetwave already runs on ${directory} (process ${owner.pid}): stop it, or set FLEETWAVE_DATA_DIR to another directory.`,
+    );
   }
   writeFileSync(file, JSON.stringify({ pid: process.pid, command: commandLineOf(process.pid) ?? '' } satisfies Owner));
   return { directory, release: () => rmSync(file, { force: true }) };

@@ -22,7 +22,10 @@ export interface FindTemporalOptions {
  * The `temporal` program: as configured, else on the PATH, else built earlier, else the SDK's download, else built now
  * from the Go module proxy, which takes about five minutes once.
  */
-export async function findTemporal(progress: Progress, options: FindTemporalOptions = defaultOptions()): Promise<string> {
+export async function findTemporal(
+  progress: Progress,
+  options: FindTemporalOptions = defaultOptions(),
+): Promise<string> {
   const { configured } = options;
   if (configured !== undefined) {
     if (isProgram(configured)) return configured;
@@ -39,7 +42,11 @@ export async function findTemporal(progress: Progress, options: FindTemporalOpti
 }
 
 function defaultOptions(): FindTemporalOptions {
-  return { configured: loadConfig().FLEETWAVE_TEMPORAL_CLI, searchPath: loadConfig().PATH ?? '', cache: cacheDirectory() };
+  return {
+    configured: loadConfig().FLEETWAVE_TEMPORAL_CLI,
+    searchPath: loadConfig().PATH ?? '',
+    cache: cacheDirectory(),
+  };
 }
 
 function builtTemporal(cache: string): string {

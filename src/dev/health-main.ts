@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { Connection } from '@temporalio/client';
+import { temporal } from '@temporalio/proto';
 import { loadConfig } from '../config';
 
 /**
@@ -13,14 +14,17 @@ async function isHealthy(part: string | undefined): Promise<boolean> {
     return response.ok;
   }
   if (part !== 'worker') throw new Error('usage: health-main.js api|worker');
-  const connection = await Connection.connect({ address: config.TEMPORAL_ADDRESS ?? '127.0.0.1:7233', connectTimeout: '4 seconds' });
+  const connection = await Connection.connect({
+    address: config.TEMPORAL_ADDRESS ?? '127.0.0.1:7233',
+    connectTimeout: '4 seconds',
+  });
   try {
     const { pollers } = await connection.workflowService.describeTaskQueue({
       namespace: config.TEMPORAL_NAMESPACE,
       taskQueue: { name: config.FLEETWAVE_TASK_QUEUE },
-      taskQueueType: 1,
+      taskQueueType: temporal.api.enums.v1.TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
     });
-    return (pollers ?? []).some(({ identity }) => identity?.includes(hostname()) === true);
+    return pollers.some(({ identity }) => identity?.includes(hostname()) === true);
   } finally {
     await connection.close();
   }

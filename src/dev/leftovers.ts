@@ -37,7 +37,10 @@ export class ProcessRecord {
   }
 
   add(name: string, pid: number): void {
-    this.#entries = [...this.#entries.filter((entry) => entry.name !== name), { name, pid, command: commandLineOf(pid) ?? '' }];
+    this.#entries = [
+      ...this.#entries.filter((entry) => entry.name !== name),
+      { name, pid, command: commandLineOf(pid) ?? '' },
+    ];
     this.#save();
   }
 
@@ -48,7 +51,9 @@ export class ProcessRecord {
 
   /** Ends what an earlier owner of the directory left running; answers their names. */
   async endLeftovers(): Promise<string[]> {
-    const found = readRecord(this.#path).filter((entry) => entry.command !== '' && commandLineOf(entry.pid) === entry.command);
+    const found = readRecord(this.#path).filter(
+      (entry) => entry.command !== '' && commandLineOf(entry.pid) === entry.command,
+    );
     for (const entry of found) await endProcess(entry.pid, entry.command, 'SIGTERM');
     rmSync(this.#path, { force: true });
     return found.map((entry) => entry.name);

@@ -34,7 +34,11 @@ async function main(): Promise<void> {
 }
 
 function readyLine(stack: Stack): string {
-  const parts = [`API ${stack.apiUrl}/api/v1`, `docs ${stack.apiUrl}/docs`, `Temporal UI ${stack.temporalUiUrl || 'not configured'}`];
+  const parts = [
+    `API ${stack.apiUrl}/api/v1`,
+    `docs ${stack.apiUrl}/docs`,
+    `Temporal UI ${stack.temporalUiUrl || 'not configured'}`,
+  ];
   if (stack.adminTokenMade) parts.push(`admin token ${stack.adminToken}`);
   return `ready  ${parts.join('  ')}`;
 }

@@ -52,7 +52,9 @@ export async function startProcess(options: ProcessOptions): Promise<ManagedProc
   const exited = exitOf(child);
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);
-    child.once('error', (error) => reject(new Error(`${options.name}: cannot run ${options.command}: ${error.message}`)));
+    child.once('error', (error) =>
+      reject(new Error(`${options.name}: cannot run ${options.command}: ${error.message}`)),
+    );
   });
   const pid = child.pid as number;
   options.record?.add(options.name, pid);
@@ -93,7 +95,11 @@ function managed(options: ProcessOptions, child: ChildProcess, exited: Promise<E
 /**
  * Polls `probe` until it answers true. Fails with the end of the process's log when it exits first or the limit passes.
  */
-export async function waitUntilReady(process: ManagedProcess, limitMs: number, probe: () => Promise<boolean>): Promise<void> {
+export async function waitUntilReady(
+  process: ManagedProcess,
+  limitMs: number,
+  probe: () => Promise<boolean>,
+): Promise<void> {
   const deadline = performance.now() + limitMs;
   for (;;) {
     if (process.hasExited()) throw new Error(`${process.name} ended before it was ready.\n${tailOf(process.logFile)}`);

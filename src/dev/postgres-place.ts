@@ -1,5 +1,17 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Account, PostgresBinaries } from './postgres-binaries';
 
@@ -37,7 +49,10 @@ export function placeForCluster(directory: string, account: Account | undefined)
 export function placeForBinaries(binaries: PostgresBinaries, account: Account | undefined): PostgresBinaries {
   if (account === undefined || isReachable(binaries.postgres, account)) return binaries;
   const native = dirname(dirname(binaries.postgres));
-  const key = createHash('sha256').update(`${native}:${statSync(binaries.postgres).mtimeMs}`).digest('hex').slice(0, 16);
+  const key = createHash('sha256')
+    .update(`${native}:${statSync(binaries.postgres).mtimeMs}`)
+    .digest('hex')
+    .slice(0, 16);
   const copy = join(ownDirectory(join(OPEN_DIRECTORY, `fleetwave-postgres-${key}`)), 'native');
   if (!existsSync(copy)) {
     const temporary = `${copy}.${process.pid}`;
@@ -56,6 +71,7 @@ export function placeForBinaries(binaries: PostgresBinaries, account: Account | 
 function ownDirectory(directory: string): string {
   mkdirSync(directory, { recursive: true, mode: 0o755 });
   const found = lstatSync(directory);
-  if (!found.isDirectory() || found.uid !== process.getuid?.()) throw new Error(`${directory} belongs to somebody else: remove it`);
+  if (!found.isDirectory() || found.uid !== process.getuid?.())
+    throw new Error(`${directory} belongs to somebody else: remove it`);
   return directory;
 }

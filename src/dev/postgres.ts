@@ -7,7 +7,13 @@ import { Client } from 'pg';
 import { commandLineOf, endProcess, type ProcessRecord } from './leftovers';
 import { startProcess, waitUntilReady, type ManagedProcess } from './managed-process';
 import { preferredPort } from './ports';
-import { accountForPostgres, findPostgresBinaries, prepareDirectory, type Account, type PostgresBinaries } from './postgres-binaries';
+import {
+  accountForPostgres,
+  findPostgresBinaries,
+  prepareDirectory,
+  type Account,
+  type PostgresBinaries,
+} from './postgres-binaries';
 import { placeForBinaries, placeForCluster } from './postgres-place';
 
 export interface PostgresOptions {
@@ -85,22 +91,42 @@ function settings(volatile: boolean): string[] {
     `max_connections=${MAX_CONNECTIONS}`,
     'log_timezone=UTC',
     'timezone=UTC',
-    ...(volatile ? ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'wal_level=minimal', 'max_wal_senders=0'] : []),
+    ...(volatile
+      ? ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'wal_level=minimal', 'max_wal_senders=0']
+      : []),
   ];
   return values.flatMap((value) => ['-c', value]);
 }
 
 /** Initialises under a temporary name and renames it, so that an aborted attempt leaves no half-made cluster. */
-async function initialise(binaries: PostgresBinaries, cluster: string, passwordFile: string, account: Account | undefined): Promise<void> {
+async function initialise(
+  binaries: PostgresBinaries,
+  cluster: string,
+  passwordFile: string,
+  account: Account | undefined,
+): Promise<void> {
   rmSync(cluster, { recursive: true, force: true });
   prepareDirectory(cluster, account);
-  const args = ['-D', cluster, '-U', USER, `--pwfile=${passwordFile}`, '--auth=scram-sha-256', '--encoding=UTF8', '--locale=C', '--no-sync', '--no-instructions'];
+  const args = [
+    '-D',
+    cluster,
+    '-U',
+    USER,
+    `--pwfile=${passwordFile}`,
+    '--auth=scram-sha-256',
+    '--encoding=UTF8',
+    '--locale=C',
+    '--no-sync',
+    '--no-instructions',
+  ];
   try {
     await promisify(execFile)(binaries.initdb, args, { cwd: '/', env: { ...process.env, LC_ALL: 'C' }, ...account });
   } catch (error) {
     rmSync(cluster, { recursive: true, force: true });
     const output = error instanceof Error && 'stderr' in error ? String(error.stderr) : '';
-    throw new Error(`PostgreSQL could not make its data directory ${cluster}: ${error instanceof Error ? error.message : String(error)}\n${output}`);
+    throw new Error(
+      `PostgreSQL could not make its data directory ${cluster}: ${error instanceof Error ? error.message : String(error)}\n${output}`,
+    );
   }
 }
 
@@ -139,7 +165,9 @@ async function answers(url: string): Promise<boolean> {
   } catch (error) {
     // Waiting does not help against these: the password file does not belong to this cluster.
     if (['28P01', '28000'].includes((error as { code?: string }).code ?? '')) {
-      throw new Error(`PostgreSQL refuses the password kept beside its data: ${(error as Error).message}. Remove the data directory to start afresh.`);
+      throw new Error(
+        `PostgreSQL refuses the password kept beside its data: ${(error as Error).message}. Remove the data directory to start afresh.`,
+      );
     }
     return false;
   } finally {

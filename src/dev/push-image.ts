@@ -57,7 +57,11 @@ export async function pushImage(options: PushImageOptions): Promise<{ digest: st
       }),
     ),
   );
-  await request(`${base}/manifests/${options.tag}`, { method: 'PUT', headers: { 'content-type': types.manifest }, body: body(manifest) });
+  await request(`${base}/manifests/${options.tag}`, {
+    method: 'PUT',
+    headers: { 'content-type': types.manifest },
+    body: body(manifest),
+  });
   return { digest: manifest.digest };
 }
 
@@ -66,7 +70,11 @@ async function pushBlob(base: string, blob: Blob): Promise<void> {
   const started = await request(`${base}/blobs/uploads/`, { method: 'POST' });
   const location = new URL(started.headers.get('location') ?? '', base);
   location.searchParams.set('digest', blob.digest);
-  await request(location.href, { method: 'PUT', headers: { 'content-type': 'application/octet-stream' }, body: body(blob) });
+  await request(location.href, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/octet-stream' },
+    body: body(blob),
+  });
 }
 
 async function request(url: string, init: RequestInit): Promise<Response> {

@@ -8,7 +8,10 @@ import { loadConfig } from '../config';
  * every later build is held against it (test/replay). The server is the one of TEMPORAL_ADDRESS.
  */
 async function main(workflowId: string | undefined, file: string | undefined): Promise<void> {
-  if (workflowId === undefined || file === undefined) throw new Error('give a workflow id and a file: npm run history:record -- rollout:docker.io/library/redis:7 redis.json');
+  if (workflowId === undefined || file === undefined)
+    throw new Error(
+      'give a workflow id and a file: npm run history:record -- rollout:docker.io/library/redis:7 redis.json',
+    );
   const config = loadConfig();
   const connection = await Connection.connect({ address: config.TEMPORAL_ADDRESS ?? '127.0.0.1:7233' });
   try {

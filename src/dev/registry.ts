@@ -45,7 +45,11 @@ export async function startRegistry(options: RegistryOptions): Promise<RegistryS
     await server.stop('SIGTERM', STOP_LIMIT_MS);
   };
   try {
-    await waitUntilReady(server, READY_LIMIT_MS, async () => (await fetch(`http://${host}/v2/`).catch(() => undefined))?.ok === true);
+    await waitUntilReady(
+      server,
+      READY_LIMIT_MS,
+      async () => (await fetch(`http://${host}/v2/`).catch(() => undefined))?.ok === true,
+    );
   } catch (error) {
     await stop();
     throw error;

@@ -16,7 +16,11 @@ export type SdkServer = 'dev-server' | 'time-skipping';
  * Temporal's own download through the SDK, undefined when the host cannot be reached. The SDK cannot be told to give up,
  * so it downloads in a process of its own; that it also starts and stops the server once is a check of the download.
  */
-export async function downloadWithSdk(kind: SdkServer, directory: string, progress: Progress): Promise<string | undefined> {
+export async function downloadWithSdk(
+  kind: SdkServer,
+  directory: string,
+  progress: Progress,
+): Promise<string | undefined> {
   const target = join(directory, kind);
   const cached = downloaded(target);
   if (cached !== undefined) return cached;
@@ -29,7 +33,10 @@ export async function downloadWithSdk(kind: SdkServer, directory: string, progre
   progress.note(`downloading Temporal's ${kind} from ${HOST}`);
   mkdirSync(target, { recursive: true });
   try {
-    await promisify(execFile)(process.execPath, ['-e', script(kind, target)], { cwd: __dirname, timeout: DOWNLOAD_LIMIT_MS });
+    await promisify(execFile)(process.execPath, ['-e', script(kind, target)], {
+      cwd: __dirname,
+      timeout: DOWNLOAD_LIMIT_MS,
+    });
   } catch (error) {
     progress.note(`the download failed: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`);
     return undefined;
@@ -45,6 +52,8 @@ function downloaded(directory: string): string | undefined {
 
 function script(kind: SdkServer, downloadDir: string): string {
   const create = kind === 'dev-server' ? 'createLocal' : 'createTimeSkipping';
-  const options = JSON.stringify({ server: { executable: { type: 'cached-download', downloadDir, ttl: '3650 days' } } });
+  const options = JSON.stringify({
+    server: { executable: { type: 'cached-download', downloadDir, ttl: '3650 days' } },
+  });
   return `require('@temporalio/testing').TestWorkflowEnvironment.${create}(${options}).then((env) => env.teardown())`;
 }

@@ -1,4 +1,5 @@
 import { Connection } from '@temporalio/client';
+import { temporal } from '@temporalio/proto';
 import { startFleetwaveProcess } from './fleetwave-process';
 import { freePort, isPortFree } from './ports';
 import { supervise, type StackContext } from './stack-servers';
@@ -23,7 +24,11 @@ export async function chooseApiPort(wanted: number): Promise<number> {
   throw new Error(`Port ${wanted} is in use: stop what listens there, or set PORT to another (0 picks a free one).`);
 }
 
-export async function startApi(context: StackContext, facts: AppFacts, port: number): Promise<{ handle: ServiceHandle; url: string }> {
+export async function startApi(
+  context: StackContext,
+  facts: AppFacts,
+  port: number,
+): Promise<{ handle: ServiceHandle; url: string }> {
   const { config } = context;
   // An address that stands for all of them cannot be called on every system; loopback always is among them.
   const host = config.HOST === '0.0.0.0' || config.HOST === '::' ? '127.0.0.1' : config.HOST;
@@ -33,7 +38,14 @@ export async function startApi(context: StackContext, facts: AppFacts, port: num
     supervise(context, 'API', 'SIGTERM', STOP_LIMIT_MS, (reason) => {
       // Later the API may have to come back while Temporal is away, and take pushes without being ready for everything.
       const path = reason === 'first' ? '/readyz' : '/healthz';
-      return startFleetwaveProcess({ part: 'api', directory: context.directory, record: context.record, env, readyLimitMs: READY_LIMIT_MS, isReady: () => answersOk(url + path) });
+      return startFleetwaveProcess({
+        part: 'api',
+        directory: context.directory,
+        record: context.record,
+        env,
+        readyLimitMs: READY_LIMIT_MS,
+        isReady: () => answersOk(url + path),
+      });
     }),
   );
   context.started(handle);
@@ -52,7 +64,14 @@ export async function startWorker(context: StackContext, facts: AppFacts): Promi
         env,
         readyLimitMs: READY_LIMIT_MS,
         // A worker that came back by itself may find Temporal away; it is not killed for waiting.
-        isReady: async () => reason === 'again' || isPolled(facts.temporalAddress, context.config.TEMPORAL_NAMESPACE, context.config.FLEETWAVE_TASK_QUEUE, since),
+        isReady: async () =>
+          reason === 'again' ||
+          isPolled(
+            facts.temporalAddress,
+            context.config.TEMPORAL_NAMESPACE,
+            context.config.FLEETWAVE_TASK_QUEUE,
+            since,
+          ),
       });
     }),
   );
@@ -88,8 +107,12 @@ async function isPolled(address: string, namespace: string, taskQueue: string, s
   let connection: Connection | undefined;
   try {
     connection = await Connection.connect({ address, connectTimeout: '2 seconds' });
-    const { pollers } = await connection.workflowService.describeTaskQueue({ namespace, taskQueue: { name: taskQueue }, taskQueueType: 1 });
-    return (pollers ?? []).some((poller) => Number(poller.lastAccessTime?.seconds ?? 0) * 1000 >= since - 1000);
+    const { pollers } = await connection.workflowService.describeTaskQueue({
+      namespace,
+      taskQueue: { name: taskQueue },
+      taskQueueType: temporal.api.enums.v1.TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    });
+    return pollers.some((poller) => Number(poller.lastAccessTime?.seconds ?? 0) * 1000 >= since - 1000);
   } catch {
     return false;
   } finally {

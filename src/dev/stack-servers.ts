@@ -25,13 +25,19 @@ const POSTGRES_STOP_LIMIT_MS = 20_000;
 const TEMPORAL_STOP_LIMIT_MS = 10_000;
 
 /** The configured database, else an embedded one that keeps its port while the stack runs. */
-export async function provideDatabase(context: StackContext): Promise<{ url: string; handle: ServiceHandle | undefined }> {
+export async function provideDatabase(
+  context: StackContext,
+): Promise<{ url: string; handle: ServiceHandle | undefined }> {
   const { config, directory, progress, record } = context;
   if (config.DATABASE_URL !== undefined) return { url: config.DATABASE_URL, handle: undefined };
   let server: PostgresServer | undefined;
   const handle = await progress.step('PostgreSQL', () =>
     supervise(context, 'PostgreSQL', 'SIGINT', POSTGRES_STOP_LIMIT_MS, async () => {
-      server = await startPostgres({ directory, record, ...(server === undefined ? {} : { port: server.port, fixedPort: true }) });
+      server = await startPostgres({
+        directory,
+        record,
+        ...(server === undefined ? {} : { port: server.port, fixedPort: true }),
+      });
       return server.process;
     }),
   );
@@ -53,7 +59,9 @@ async function createDatabase(adminUrl: string): Promise<void> {
 }
 
 /** The configured Temporal, else an embedded one whose workflows are kept in the data directory. */
-export async function provideTemporal(context: StackContext): Promise<{ address: string; uiUrl: string; handle: ServiceHandle | undefined }> {
+export async function provideTemporal(
+  context: StackContext,
+): Promise<{ address: string; uiUrl: string; handle: ServiceHandle | undefined }> {
   const { config, directory, progress, record } = context;
   if (config.TEMPORAL_ADDRESS !== undefined) {
     return { address: config.TEMPORAL_ADDRESS, uiUrl: config.TEMPORAL_UI_URL ?? '', handle: undefined };
@@ -84,10 +92,15 @@ export async function provideTemporal(context: StackContext): Promise<{ address:
 export async function prepareDatabase(context: StackContext, databaseUrl: string): Promise<void> {
   await context.progress.step('Migrations', async () => {
     const output = await new Promise<string>((resolve, reject) => {
-      execFile(process.execPath, [builtFile('dev', 'migrate-main.js')], { env: { ...process.env, DATABASE_URL: databaseUrl } }, (error, stdout, stderr) => {
-        if (error === null) resolve(stdout);
-        else reject(new Error(`The migrations failed: ${stderr.trim() || error.message}`));
-      });
+      execFile(
+        process.execPath,
+        [builtFile('dev', 'migrate-main.js')],
+        { env: { ...process.env, DATABASE_URL: databaseUrl } },
+        (error, stdout, stderr) => {
+          if (error === null) resolve(stdout);
+          else reject(new Error(`The migrations failed: ${stderr.trim() || error.message}`));
+        },
+      );
     });
     for (const name of output.split('\n').filter((line) => line !== '')) context.progress.note(`applied ${name}`);
   });
@@ -102,7 +115,14 @@ export function supervise(
   launch: ServiceOptions['launch'],
 ): Promise<ServiceHandle> {
   const { autoRestart, progress } = context;
-  return superviseService({ name, launch, stopSignal, stopLimitMs, autoRestart, report: (line) => progress.note(line) });
+  return superviseService({
+    name,
+    launch,
+    stopSignal,
+    stopLimitMs,
+    autoRestart,
+    report: (line) => progress.note(line),
+  });
 }
 
 /** Building Temporal takes minutes; whoever presses Ctrl-C meanwhile does not wait for it. The build ends with this process. */

@@ -39,6 +39,8 @@ const STABLE_AFTER_MS = 30_000;
 /** Starts a service and starts it again, with growing delays, whenever it ends without having been asked to. */
 export async function superviseService(options: ServiceOptions): Promise<ServiceHandle> {
   let wanted = true;
+  // A function, because the compiler does not see that `stop` may run during an await.
+  const isWanted = (): boolean => wanted;
   let delayMs = FIRST_DELAY_MS;
   let current = await launch('first');
 
@@ -48,23 +50,25 @@ export async function superviseService(options: ServiceOptions): Promise<Service
     void started.exited.then(({ code, signal }) => {
       if (!wanted || started !== current) return;
       if (performance.now() - startedAt > STABLE_AFTER_MS) delayMs = FIRST_DELAY_MS;
-      options.report(`${options.name} ended unasked (${signal ?? `code ${code}`}). ${signal === 'SIGKILL' ? '' : tailOf(started.logFile, 5)}`);
+      options.report(
+        `${options.name} ended unasked (${signal ?? `code ${code}`}). ${signal === 'SIGKILL' ? '' : tailOf(started.logFile, 5)}`,
+      );
       if (options.autoRestart) void relaunch();
     });
     return started;
   }
 
   async function relaunch(): Promise<void> {
-    while (wanted && current.hasExited()) {
+    while (isWanted() && current.hasExited()) {
       await delay(delayMs);
       delayMs = Math.min(delayMs * 2, LONGEST_DELAY_MS);
-      if (!wanted || !current.hasExited()) return;
+      if (!isWanted() || !current.hasExited()) return;
       try {
         const started = await launch('again');
         current = started;
         options.report(`${options.name} runs again (process ${started.pid})`);
         // A stop that was asked for while the launch was under way found nothing to end.
-        if (!wanted) await started.stop(options.stopSignal, options.stopLimitMs);
+        if (!isWanted()) await started.stop(options.stopSignal, options.stopLimitMs);
       } catch (error) {
         options.report(`${options.name} did not start: ${error instanceof Error ? error.message : String(error)}`);
       }

@@ -23,10 +23,16 @@ export interface FindTestServerOptions {
  * Temporal's time-skipping test server as a program for `TestWorkflowEnvironment.createTimeSkipping`: as fetched earlier,
  * else the SDK's download, else from Maven, where it is a Java program behind a launcher script.
  */
-export async function findTestServer(progress: Progress, options: FindTestServerOptions = defaultOptions()): Promise<string> {
+export async function findTestServer(
+  progress: Progress,
+  options: FindTestServerOptions = defaultOptions(),
+): Promise<string> {
   const launcher = join(options.cache, `test-server-${VERSION}`, 'temporal-test-server');
   if (existsSync(launcher)) return launcher;
-  return (await downloadWithSdk('time-skipping', join(options.cache, 'downloads'), progress)) ?? fetchWithMaven(launcher, options, progress);
+  return (
+    (await downloadWithSdk('time-skipping', join(options.cache, 'downloads'), progress)) ??
+    fetchWithMaven(launcher, options, progress)
+  );
 }
 
 function defaultOptions(): FindTestServerOptions {
@@ -50,7 +56,11 @@ async function fetchWithMaven(launcher: string, options: FindTestServerOptions, 
     const temporary = `${jars}.fetching-${process.pid}`;
     progress.note("fetching Temporal's test server with Maven, once");
     try {
-      await runMaven(maven, ['-B', '-f', PROJECT, COPY_GOAL, `-DoutputDirectory=${temporary}`, '-DincludeScope=runtime'], progress);
+      await runMaven(
+        maven,
+        ['-B', '-f', PROJECT, COPY_GOAL, `-DoutputDirectory=${temporary}`, '-DincludeScope=runtime'],
+        progress,
+      );
       rmSync(jars, { recursive: true, force: true });
       renameSync(temporary, jars);
     } finally {

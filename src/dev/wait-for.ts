@@ -11,7 +11,8 @@ export async function waitFor<T>(
     options.signal.throwIfAborted();
     const answer = await ask();
     if (answer !== undefined) return answer;
-    if (performance.now() > deadline) throw new Error(`There was no sign of ${what} within ${options.limitMs / 1000} s.`);
+    if (performance.now() > deadline)
+      throw new Error(`There was no sign of ${what} within ${options.limitMs / 1000} s.`);
     await sleep(options.intervalMs ?? 100, undefined, { signal: options.signal });
   }
 }

@@ -15,7 +15,9 @@ describe('a test database', () => {
   });
 
   test('gives bigint columns as numbers and refuses one that would be rounded', async () => {
-    const { rows } = await database.pool.query<{ count: number }>('select count(*) as count from generate_series(1, 3)');
+    const { rows } = await database.pool.query<{ count: number }>(
+      'select count(*) as count from generate_series(1, 3)',
+    );
     expect(rows).toEqual([{ count: 3 }]);
     await expect(database.pool.query('select 9007199254740993::bigint')).rejects.toThrow('does not fit');
   });

@@ -1,14 +1,9 @@
-import { startTestServers, type TestServers } from './servers';
-
-declare global {
-  /** Handed from the global setup to the global teardown, which run in the same process. */
-  var fleetwaveTestServers: TestServers | undefined;
-}
+import { runningServers, startTestServers } from './servers';
 
 /** Runs once before the jest projects that need servers; jest calls it only when a test of theirs is going to run. */
 async function setUp(): Promise<void> {
   const servers = await startTestServers();
-  globalThis.fleetwaveTestServers = servers;
+  runningServers.fleetwaveTestServers = servers;
   Object.assign(process.env, servers.facts);
 }
 

@@ -1,7 +1,7 @@
-import './global-setup';
+import { runningServers } from './servers';
 
 async function tearDown(): Promise<void> {
-  await globalThis.fleetwaveTestServers?.stop();
+  await runningServers.fleetwaveTestServers?.stop();
 }
 
 module.exports = tearDown;

@@ -25,6 +25,9 @@ export interface TestServers {
   stop(): Promise<void>;
 }
 
+/** Hands the servers from the global setup to the global teardown, which run in the same process. */
+export const runningServers = globalThis as { fleetwaveTestServers?: TestServers };
+
 /**
  * One PostgreSQL with a migrated template database and one Temporal dev server for a run of jest. `DATABASE_URL` and
  * `TEMPORAL_ADDRESS` are used instead when given; the database's user must then be allowed to create databases.
@@ -45,7 +48,9 @@ export async function startTestServers(): Promise<TestServers> {
   try {
     let databaseUrl = config.DATABASE_URL;
     if (databaseUrl === undefined) {
-      const postgres = await progress.step('PostgreSQL for the tests', () => startPostgres({ directory, record, volatile: true }));
+      const postgres = await progress.step('PostgreSQL for the tests', () =>
+        startPostgres({ directory, record, volatile: true }),
+      );
       stops.push(() => postgres.stop());
       databaseUrl = postgres.url('postgres');
     }

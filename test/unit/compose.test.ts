@@ -23,7 +23,14 @@ const own = services.filter(([, service]) => service.build !== undefined);
 
 describe('docker-compose.yml', () => {
   test('has the services that the documentation names', () => {
-    expect(Object.keys(compose.services).sort()).toEqual(['api', 'migrate', 'postgresql', 'temporal', 'temporal-ui', 'worker']);
+    expect(Object.keys(compose.services).sort()).toEqual([
+      'api',
+      'migrate',
+      'postgresql',
+      'temporal',
+      'temporal-ui',
+      'worker',
+    ]);
   });
 
   test.each(services)('%s has a pinned image', (_name, { image }) => {
@@ -77,11 +84,18 @@ describe('docker-compose.yml', () => {
 
 test('the image is built from what .dockerignore lets in, runs without root and checks itself', () => {
   const dockerfile = readFileSync(resolve(root, 'Dockerfile'), 'utf8');
-  const allowed = readFileSync(resolve(root, '.dockerignore'), 'utf8').split('\n').filter((line) => line.startsWith('!')).map((line) => line.slice(1));
-  const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap((match) => (match[1] ?? '').split(' '));
+  const allowed = readFileSync(resolve(root, '.dockerignore'), 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('!'))
+    .map((line) => line.slice(1));
+  const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap((match) =>
+    (match[1] ?? '').split(' '),
+  );
   expect(copied.filter((path) => !allowed.includes(path))).toEqual([]);
   expect(copied).toEqual(expect.arrayContaining(['src', 'migrations', 'package-lock.json']));
-  expect([...dockerfile.matchAll(/^FROM (\S+)/gm)].map((match) => match[1])).toEqual(Array(2).fill(expect.stringMatching(/^node:20\.\d+\.\d+-bookworm-slim$/)));
+  expect([...dockerfile.matchAll(/^FROM (\S+)/gm)].map((match) => match[1])).toEqual(
+    Array(2).fill(expect.stringMatching(/^node:20\.\d+\.\d+-bookworm-slim$/)),
+  );
   expect(dockerfile).toMatch(/^USER node$/m);
   expect(dockerfile).toMatch(/^HEALTHCHECK /m);
 });

@@ -17,7 +17,9 @@ test('a workflow that sleeps for 30 days ends within seconds, 30 days later by i
     workflowsPath: require.resolve('./fixtures/sleeper'),
   });
   const before = await env.currentTimeMs();
-  const result = await worker.runUntil(env.client.workflow.execute(sleeper, { taskQueue: 'sleeper', workflowId: 'sleeper' }));
+  const result = await worker.runUntil(
+    env.client.workflow.execute(sleeper, { taskQueue: 'sleeper', workflowId: 'sleeper' }),
+  );
   expect(result).toBe('rested');
   expect((await env.currentTimeMs()) - before).toBeGreaterThanOrEqual(30 * 24 * 3600 * 1000);
 });

@@ -14,7 +14,9 @@ const Report = z.looseObject({
   apps: z.record(z.string().max(100), z.looseObject({})).nullish(),
   version: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).nullish(),
 });
-const Reports = z.record(Uuid, Report).refine((reports) => Object.keys(reports).length === 1, 'must hold exactly one device, by its uuid');
+const Reports = z
+  .record(Uuid, Report)
+  .refine((reports) => Object.keys(reports).length === 1, 'must hold exactly one device, by its uuid');
 const REPORT_LIMIT_BYTES = MIB;
 
 const Health = z.strictObject({
@@ -37,7 +39,10 @@ export function agentRoutes(deps: ApiDeps): Route[] {
       access: 'device',
       params: UuidParams,
       answers: {
-        200: { description: 'The target state by the device\'s own uuid, with a strong ETag', schema: z.record(Uuid, z.object({ apps: z.record(z.string(), z.unknown()), version: z.number().int() })) },
+        200: {
+          description: "The target state by the device's own uuid, with a strong ETag",
+          schema: z.record(Uuid, z.object({ apps: z.record(z.string(), z.unknown()), version: z.number().int() })),
+        },
         304: { description: 'Nothing new since if-none-match' },
       },
       handle: async ({ params, deviceKey, request }) => {
@@ -48,14 +53,16 @@ export function agentRoutes(deps: ApiDeps): Route[] {
         const unchanged = matchesEtag(request.get('if-none-match'), etag);
         metrics.polls.inc({ status: unchanged ? '304' : '200' });
         const headers = { etag, 'cache-control': 'private, no-cache' };
-        return unchanged ? { status: 304, headers } : { status: 200, headers: { ...headers, 'content-type': 'application/json; charset=utf-8' }, body };
+        return unchanged
+          ? { status: 304, headers }
+          : { status: 200, headers: { ...headers, 'content-type': 'application/json; charset=utf-8' }, body };
       },
     }),
     route({
       method: 'patch',
       path: '/api/v1/device/state',
       tag: 'Agents',
-      summary: 'Report the current state, by the device\'s own uuid; may be compressed',
+      summary: "Report the current state, by the device's own uuid; may be compressed",
       access: 'device',
       body: jsonBody(Reports, { limitBytes: REPORT_LIMIT_BYTES }),
       answers: { 200: { description: 'Taken', schema: z.object({ status: z.literal('ok') }) } },
@@ -65,7 +72,12 @@ export function agentRoutes(deps: ApiDeps): Route[] {
         lastSeen.mark(uuid);
         const { apps, version, ...info } = report;
         // A report without `apps` says nothing about them; `{}` says that nothing runs.
-        const { touches } = await acceptReport(pool, { deviceUuid: uuid, apps: apps ?? undefined, version: version ?? null, info });
+        const { touches } = await acceptReport(pool, {
+          deviceUuid: uuid,
+          apps: apps ?? undefined,
+          version: version ?? null,
+          info,
+        });
         watcher.touched(touches);
         metrics.reports.inc({ kind: 'state' });
         return { status: 200, body: { status: 'ok' } };

@@ -1,4 +1,5 @@
-import express, { type Request, type Response } from 'express';
+import { promisify } from 'node:util';
+import express, { type Request, type RequestHandler, type Response } from 'express';
 import type { z } from 'zod';
 import { checkJson } from './json-limits';
 import { HttpProblem } from './problem';
@@ -16,8 +17,16 @@ export const KIB = 1024;
 export const MIB = 1024 * KIB;
 
 /** A JSON body of the given shape. The limit holds for the decompressed bytes, so that a small gzip cannot unfold into memory. */
-export function jsonBody<S extends z.ZodType>(schema: S, options: { limitBytes?: number; optional?: boolean } = {}): RequestBody<z.output<S>> {
-  return { kind: 'json', schema: schema as z.ZodType<z.output<S>>, limitBytes: options.limitBytes ?? 64 * KIB, optional: options.optional ?? false };
+export function jsonBody<S extends z.ZodType>(
+  schema: S,
+  options: { limitBytes?: number; optional?: boolean } = {},
+): RequestBody<z.output<S>> {
+  return {
+    kind: 'json',
+    schema: schema as z.ZodType<z.output<S>>,
+    limitBytes: options.limitBytes ?? 64 * KIB,
+    optional: options.optional ?? false,
+  };
 }
 
 /** The exact bytes that came, for signatures; never decompressed. */
@@ -43,7 +52,11 @@ export async function readBody(contract: RequestBody, request: Request, response
   if (bytes.length === 0 && contract.optional) return { value: {}, text: '{}' };
   const type = request.get('content-type');
   if (type === undefined || !JSON_TYPE.test(type.trim())) {
-    throw new HttpProblem(415, 'unsupported-media-type', `content-type must be application/json in UTF-8, not ${type ?? 'absent'}`);
+    throw new HttpProblem(
+      415,
+      'unsupported-media-type',
+      `content-type must be application/json in UTF-8, not ${type ?? 'absent'}`,
+    );
   }
   const text = decode(bytes);
   const value = parse(text);
@@ -51,19 +64,21 @@ export async function readBody(contract: RequestBody, request: Request, response
   return { value, text };
 }
 
-const readers = new Map<string, ReturnType<typeof express.raw>>();
+type Reader = (request: Request, response: Response) => Promise<void>;
+const readers = new Map<string, Reader>();
 
-function readBytes(contract: RequestBody, request: Request, response: Response): Promise<Buffer> {
+async function readBytes(contract: RequestBody, request: Request, response: Response): Promise<Buffer> {
   const inflate = contract.kind === 'json';
   const key = `${String(inflate)} ${contract.limitBytes}`;
-  const reader = readers.get(key) ?? express.raw({ type: () => true, limit: contract.limitBytes, inflate });
+  const reader = readers.get(key) ?? makeReader(contract.limitBytes, inflate);
   readers.set(key, reader);
-  return new Promise((resolve, reject) => {
-    reader(request, response, (error?: unknown) => {
-      if (error !== undefined) reject(error as Error);
-      else resolve(Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0));
-    });
-  });
+  await reader(request, response);
+  return Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+}
+
+function makeReader(limit: number, inflate: boolean): Reader {
+  const middleware: RequestHandler = express.raw({ type: () => true, limit, inflate });
+  return promisify(middleware) as Reader;
 }
 
 function decode(bytes: Buffer): string {
@@ -80,6 +95,10 @@ function parse(text: string): unknown {
   } catch (error) {
     // The parser's message quotes the body, which may hold a secret: only the position is told.
     const position = /position \d+/.exec(error instanceof Error ? error.message : '')?.[0];
-    throw new HttpProblem(400, 'malformed-json', `the body is not JSON${position === undefined ? '' : ` (at ${position})`}`);
+    throw new HttpProblem(
+      400,
+      'malformed-json',
+      `the body is not JSON${position === undefined ? '' : ` (at ${position})`}`,
+    );
   }
 }

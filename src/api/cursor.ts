@@ -13,8 +13,16 @@ export function decodeCursor(cursor: string): unknown {
 }
 
 /** One page out of `limit + 1` rows: the extra row only tells that there is more. */
-export function page<Row, Shown>(rows: readonly Row[], limit: number, show: (row: Row) => Shown, key: (row: Row) => unknown): { items: Shown[]; next_cursor: string | null } {
+export function page<Row, Shown>(
+  rows: readonly Row[],
+  limit: number,
+  show: (row: Row) => Shown,
+  key: (row: Row) => unknown,
+): { items: Shown[]; next_cursor: string | null } {
   const items = rows.slice(0, limit);
   const last = items.at(-1);
-  return { items: items.map(show), next_cursor: rows.length > limit && last !== undefined ? encodeCursor(key(last)) : null };
+  return {
+    items: items.map(show),
+    next_cursor: rows.length > limit && last !== undefined ? encodeCursor(key(last)) : null,
+  };
 }

@@ -20,14 +20,19 @@ export function deviceKeyOf(request: Request): string {
  * Compares the sent key with the row of the device it claims to be, which the caller has read already.
  * @throws HttpProblem 401 for no valid key, 403 for another device's key or a device that was switched off.
  */
-export async function assertDevice(pool: Pool, row: { api_key_hash: Buffer | null; is_active: boolean } | null, key: string): Promise<void> {
+export async function assertDevice(
+  pool: Pool,
+  row: { api_key_hash: Buffer | null; is_active: boolean } | null,
+  key: string,
+): Promise<void> {
   const sent = hashSecret(key);
   if (row?.api_key_hash == null || !timingSafeEqual(row.api_key_hash, sent)) {
     // Only a wrong key pays for this second look.
     if ((await findDeviceByKey(pool, sent)) === null) throw unauthorized(REFUSAL);
     throw new HttpProblem(403, 'another-device', 'a device reads and reports only itself');
   }
-  if (!row.is_active) throw new HttpProblem(403, 'device-inactive', 'this device is switched off: an operator sets is_active');
+  if (!row.is_active)
+    throw new HttpProblem(403, 'device-inactive', 'this device is switched off: an operator sets is_active');
 }
 
 /** For routes that read nothing else of the device. */

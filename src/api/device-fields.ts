@@ -21,7 +21,8 @@ export const Apps = z
   .refine((apps) => Object.keys(apps).length <= MAX_APPS, `at most ${MAX_APPS} apps`)
   .refine((apps) => JSON.stringify(apps).length <= MAX_APPS_CHARACTERS, `at most ${MAX_APPS_CHARACTERS} characters`);
 
-const HOST_NAME = /^(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/;
+const HOST_NAME =
+  /^(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/;
 const Address = z
   .string()
   .max(253)

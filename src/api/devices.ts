@@ -19,7 +19,11 @@ const MAX_NAMED_CONFLICTS = 100;
 
 const NewDevices = z.strictObject({ devices: z.array(NewDevice).min(1).max(MAX_NEW_DEVICES) });
 const CreatedDevices = z.object({ devices: z.array(z.object({ uuid: Uuid, api_key: z.string() })) });
-const DeviceQuery = pageQuery(z.guid()).extend({ fleet_id: text(128).optional(), tag: TagSelector.optional(), image: text(600).optional() });
+const DeviceQuery = pageQuery(z.guid()).extend({
+  fleet_id: text(128).optional(),
+  tag: TagSelector.optional(),
+  image: text(600).optional(),
+});
 
 export function deviceRoutes(deps: ApiDeps): Route[] {
   const { pool } = deps;
@@ -31,13 +35,30 @@ export function deviceRoutes(deps: ApiDeps): Route[] {
       summary: 'Create up to 10,000 devices, all or none; each key is shown once',
       access: 'admin',
       body: jsonBody(NewDevices, { limitBytes: CREATE_LIMIT_BYTES }),
-      answers: { 201: { description: 'Created', schema: CreatedDevices }, 409: { description: 'Some uuids exist already' } },
+      answers: {
+        201: { description: 'Created', schema: CreatedDevices },
+        409: { description: 'Some uuids exist already' },
+      },
       handle: async ({ body, bodyText }) => {
-        const created = body.devices.map((device) => ({ ...device, uuid: device.uuid ?? randomUUID(), api_key: randomBytes(32).toString('hex') }));
+        const created = body.devices.map((device) => ({
+          ...device,
+          uuid: device.uuid ?? randomUUID(),
+          api_key: randomBytes(32).toString('hex'),
+        }));
         refuseRepeated(created.map((device) => device.uuid));
         const existing = await createDevices(
           pool,
-          created.map(({ uuid, name = null, fleet_id = null, tags = {}, address = null, timezone = null, api_key }) => ({ uuid, name, fleet_id, tags, address, timezone, api_key_hash: hashSecret(api_key) })),
+          created.map(
+            ({ uuid, name = null, fleet_id = null, tags = {}, address = null, timezone = null, api_key }) => ({
+              uuid,
+              name,
+              fleet_id,
+              tags,
+              address,
+              timezone,
+              api_key_hash: hashSecret(api_key),
+            }),
+          ),
           bodyText,
         );
         if (existing.length > 0) throw exists(existing);
@@ -51,12 +72,28 @@ export function deviceRoutes(deps: ApiDeps): Route[] {
       summary: 'Devices, by fleet, tag and image',
       access: 'viewer',
       query: DeviceQuery,
-      answers: { 200: { description: 'A page of devices', schema: z.object({ devices: z.array(Device), next_cursor: z.string().nullable() }) } },
+      answers: {
+        200: {
+          description: 'A page of devices',
+          schema: z.object({ devices: z.array(Device), next_cursor: z.string().nullable() }),
+        },
+      },
       handle: async ({ query }) => {
         const image = query.image === undefined ? undefined : await normalizedImage(pool, query.image);
         if (image === null) throw invalidInput([{ path: 'query.image', message: 'is not an image reference' }]);
-        const rows = await listDevices(pool, { fleetId: query.fleet_id, tag: splitTag(query.tag), image, after: query.cursor, limit: query.limit });
-        const { items, next_cursor } = page(rows, query.limit, (row) => shown(row, deps), (row) => row.uuid);
+        const rows = await listDevices(pool, {
+          fleetId: query.fleet_id,
+          tag: splitTag(query.tag),
+          image,
+          after: query.cursor,
+          limit: query.limit,
+        });
+        const { items, next_cursor } = page(
+          rows,
+          query.limit,
+          (row) => shown(row, deps),
+          (row) => row.uuid,
+        );
         return { status: 200, body: { devices: items, next_cursor } };
       },
     }),
@@ -97,7 +134,12 @@ export function deviceRoutes(deps: ApiDeps): Route[] {
         if (outcome.deleted) return { status: 204 };
         if (outcome.rollouts === null) throw notFound('device', params.uuid);
         // Refused rather than skipped: a device vanishing from a batch would change a verdict that is being counted.
-        throw new HttpProblem(409, 'device-in-rollout', `rollout ${outcome.rollouts.join(', ')} is working on this device: wait for its end or cancel it`, { members: { rollouts: outcome.rollouts } });
+        throw new HttpProblem(
+          409,
+          'device-in-rollout',
+          `rollout ${outcome.rollouts.join(', ')} is working on this device: wait for its end or cancel it`,
+          { members: { rollouts: outcome.rollouts } },
+        );
       },
     }),
   ];
@@ -111,7 +153,13 @@ async function find(deps: ApiDeps, uuid: string): Promise<z.infer<typeof Device>
 
 function shown(row: DeviceRow, { lastSeen }: ApiDeps): z.infer<typeof Device> {
   const seen = laterOf(row.last_seen_at, lastSeen.latest(row.uuid));
-  return { ...row, online: isOnline(seen, new Date()), last_seen_at: seen?.toISOString() ?? null, created_at: row.created_at.toISOString(), updated_at: row.updated_at.toISOString() };
+  return {
+    ...row,
+    online: isOnline(seen, new Date()),
+    last_seen_at: seen?.toISOString() ?? null,
+    created_at: row.created_at.toISOString(),
+    updated_at: row.updated_at.toISOString(),
+  };
 }
 
 function splitTag(tag: string | undefined): { key: string; value: string } | undefined {
@@ -122,11 +170,18 @@ function splitTag(tag: string | undefined): { key: string; value: string } | und
 
 function refuseRepeated(uuids: readonly string[]): void {
   const seen = new Set<string>();
-  const errors = uuids.flatMap((uuid, index) => (seen.size === seen.add(uuid).size ? [{ path: `devices.${index}.uuid`, message: `${uuid} is there twice` }] : []));
+  const errors = uuids.flatMap((uuid, index) =>
+    seen.size === seen.add(uuid).size ? [{ path: `devices.${index}.uuid`, message: `${uuid} is there twice` }] : [],
+  );
   if (errors.length > 0) throw invalidInput(errors.slice(0, MAX_NAMED_CONFLICTS));
 }
 
 function exists(uuids: readonly string[]): HttpProblem {
   const named = uuids.slice(0, MAX_NAMED_CONFLICTS);
-  return new HttpProblem(409, 'device-exists', `${uuids.length} of these devices exist already; none was created: ${named.slice(0, 5).join(', ')}${uuids.length > 5 ? ', ...' : ''}`, { members: { uuids: named } });
+  return new HttpProblem(
+    409,
+    'device-exists',
+    `${uuids.length} of these devices exist already; none was created: ${named.slice(0, 5).join(', ')}${uuids.length > 5 ? ', ...' : ''}`,
+    { members: { uuids: named } },
+  );
 }

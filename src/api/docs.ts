@@ -13,9 +13,11 @@ const ASSETS: Readonly<Record<string, string>> = {
   'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
   'favicon-32x32.png': 'image/png',
 };
-const START = "window.addEventListener('load', () => SwaggerUIBundle({ url: '/openapi.json', dom_id: '#docs', deepLinking: true, validatorUrl: null }));\n";
+const START =
+  "window.addEventListener('load', () => SwaggerUIBundle({ url: '/openapi.json', dom_id: '#docs', deepLinking: true, validatorUrl: null }));\n";
 /** Swagger UI sets style attributes and draws its icons from data: URLs; scripts come from here only. */
-const POLICY = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'";
+const POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'";
 const PAGE = `<!doctype html>
 <html lang="en">
   <head>
@@ -59,7 +61,11 @@ function pageRoute(): Route {
     summary: 'The API as a page',
     access: 'public',
     answers: { 200: { description: 'HTML', contentType: 'text/html' } },
-    handle: () => ({ status: 200, headers: { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': POLICY }, body: PAGE }),
+    handle: () => ({
+      status: 200,
+      headers: { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': POLICY },
+      body: PAGE,
+    }),
   });
 }
 
@@ -74,10 +80,15 @@ function assetRoute(): Route {
     answers: { 200: { description: 'A style sheet, script or icon', contentType: 'application/octet-stream' } },
     handle: ({ params }) => {
       const headers = { 'cache-control': 'public, max-age=3600', 'x-content-type-options': 'nosniff' };
-      if (params.file === 'start.js') return { status: 200, headers: { ...headers, 'content-type': 'text/javascript; charset=utf-8' }, body: START };
+      if (params.file === 'start.js')
+        return { status: 200, headers: { ...headers, 'content-type': 'text/javascript; charset=utf-8' }, body: START };
       const contentType = Object.hasOwn(ASSETS, params.file) ? ASSETS[params.file] : undefined;
       if (contentType === undefined) throw notFound('file', params.file.slice(0, 100));
-      return { status: 200, headers: { ...headers, 'content-type': contentType }, body: readFileSync(join(PACKAGE, params.file)) };
+      return {
+        status: 200,
+        headers: { ...headers, 'content-type': contentType },
+        body: readFileSync(join(PACKAGE, params.file)),
+      };
     },
   });
 }

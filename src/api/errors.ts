@@ -24,14 +24,26 @@ export function problemResponder(log: Logger) {
 }
 
 /** Only a bug is worth a stack; the path goes without its query, which may hold a registry's secret. */
-function logProblem(log: Logger, error: unknown, problem: HttpProblem, request: { request_id: string; method: string; path: string }): void {
+function logProblem(
+  log: Logger,
+  error: unknown,
+  problem: HttpProblem,
+  request: { request_id: string; method: string; path: string },
+): void {
   if (problem.status === 500) log.error({ err: error, ...request }, 'request failed');
-  else if (problem.status === 503) log.warn({ reason: error instanceof Error ? error.message : String(error), ...request }, 'request could not be served now');
+  else if (problem.status === 503)
+    log.warn(
+      { reason: error instanceof Error ? error.message : String(error), ...request },
+      'request could not be served now',
+    );
 }
 
 function sendProblem(response: Response, problem: HttpProblem): void {
   const { errors, members, headers } = problem.extras;
-  response.status(problem.status).set(headers ?? {}).set('cache-control', 'no-store');
+  response
+    .status(problem.status)
+    .set(headers ?? {})
+    .set('cache-control', 'no-store');
   response.type('application/problem+json').send(
     JSON.stringify({
       type: `urn:fleetwave:problem:${problem.code}`,
@@ -49,22 +61,42 @@ function sendProblem(response: Response, problem: HttpProblem): void {
 function toProblem(error: unknown): HttpProblem {
   if (error instanceof HttpProblem) return error;
   if (error instanceof TemporalUnavailable) {
-    return new HttpProblem(503, 'temporal-unavailable', 'Temporal cannot be reached: try again', { headers: { 'retry-after': RETRY_AFTER_SECONDS } });
+    return new HttpProblem(503, 'temporal-unavailable', 'Temporal cannot be reached: try again', {
+      headers: { 'retry-after': RETRY_AFTER_SECONDS },
+    });
   }
   if (isDatabaseAway(error)) {
-    return new HttpProblem(503, 'database-unavailable', 'the database cannot be reached: try again', { headers: { 'retry-after': RETRY_AFTER_SECONDS } });
+    return new HttpProblem(503, 'database-unavailable', 'the database cannot be reached: try again', {
+      headers: { 'retry-after': RETRY_AFTER_SECONDS },
+    });
   }
-  if (isUnstorableText(error)) return new HttpProblem(422, 'unstorable-text', 'the request holds text or nesting that cannot be stored');
-  return fromBodyParser(error) ?? new HttpProblem(500, 'internal', 'something went wrong here; the log holds it under this request id');
+  if (isUnstorableText(error))
+    return new HttpProblem(422, 'unstorable-text', 'the request holds text or nesting that cannot be stored');
+  return (
+    fromBodyParser(error) ??
+    new HttpProblem(500, 'internal', 'something went wrong here; the log holds it under this request id')
+  );
 }
 
 /** Express and its body parser throw errors with a status and, for bodies, a type. */
 function fromBodyParser(error: unknown): HttpProblem | null {
-  if (typeof error !== 'object' || error === null || !('status' in error) || typeof error.status !== 'number') return null;
+  if (typeof error !== 'object' || error === null || !('status' in error) || typeof error.status !== 'number')
+    return null;
   const type = 'type' in error ? error.type : undefined;
-  if (type === 'entity.too.large') return new HttpProblem(413, 'body-too-large', 'the body is larger than this route takes, as sent or once decompressed');
-  if (type === 'encoding.unsupported') return new HttpProblem(415, 'unsupported-encoding', 'content-encoding must be identity, gzip, deflate or br');
-  if ('name' in error && error.name === 'URIError') return new HttpProblem(400, 'malformed-url', 'the URL holds a malformed percent escape');
+  if (type === 'entity.too.large')
+    return new HttpProblem(
+      413,
+      'body-too-large',
+      'the body is larger than this route takes, as sent or once decompressed',
+    );
+  if (type === 'encoding.unsupported')
+    return new HttpProblem(415, 'unsupported-encoding', 'content-encoding must be identity, gzip, deflate or br');
+  if ('name' in error && error.name === 'URIError')
+    return new HttpProblem(400, 'malformed-url', 'the URL holds a malformed percent escape');
   if (error.status < 400 || error.status >= 500) return null;
-  return new HttpProblem(error.status, 'malformed-request', 'the body could not be read: cut short or wrongly compressed');
+  return new HttpProblem(
+    error.status,
+    'malformed-request',
+    'the body could not be read: cut short or wrongly compressed',
+  );
 }

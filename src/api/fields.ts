@@ -17,9 +17,7 @@ export const UuidParams = z.strictObject({ uuid: Uuid });
 export const IdParams = z.strictObject({ id: Uuid });
 
 /** `{"ring": "canary"}` */
-export const Tags = z
-  .record(text(64), text(256))
-  .refine((tags) => Object.keys(tags).length <= 64, 'at most 64 tags');
+export const Tags = z.record(text(64), text(256)).refine((tags) => Object.keys(tags).length <= 64, 'at most 64 tags');
 
 /** `ring:canary`, where the value may hold a colon itself. */
 export const TagSelector = z

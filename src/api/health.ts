@@ -4,7 +4,10 @@ import type { ApiDeps } from './deps';
 import { route, type Route } from './route';
 
 const Check = z.string();
-const Readiness = z.object({ status: z.enum(['ready', 'degraded', 'unavailable', 'stopping']), checks: z.object({ postgres: Check, schema: Check, temporal: Check }) });
+const Readiness = z.object({
+  status: z.enum(['ready', 'degraded', 'unavailable', 'stopping']),
+  checks: z.object({ postgres: Check, schema: Check, temporal: Check }),
+});
 
 /** A probe must answer before its caller gives up, whatever hangs underneath. */
 const PROBE_LIMIT_MS = 2000;
@@ -26,11 +29,17 @@ export function healthRoutes(deps: ApiDeps): Route[] {
       tag: 'Operations',
       summary: 'Pushes and polls can be taken',
       access: 'public',
-      answers: { 200: { description: 'Ready, or degraded: Temporal is away and pushes wait in the outbox', schema: Readiness }, 503: { description: 'Not ready', schema: Readiness } },
+      answers: {
+        200: { description: 'Ready, or degraded: Temporal is away and pushes wait in the outbox', schema: Readiness },
+        503: { description: 'Not ready', schema: Readiness },
+      },
       handle: async () => {
         const [database, temporal] = await Promise.all([
           within(checkDatabase(deps), { postgres: 'no answer', schema: 'unknown' }),
-          within(deps.temporal.isReachable().catch(() => false), false),
+          within(
+            deps.temporal.isReachable().catch(() => false),
+            false,
+          ),
         ]);
         const usable = database.postgres === 'ok' && database.schema === 'ok';
         const status = deps.readiness.stopping ? 'stopping' : !usable ? 'unavailable' : temporal ? 'ready' : 'degraded';
@@ -45,7 +54,11 @@ export function healthRoutes(deps: ApiDeps): Route[] {
       summary: 'Metrics in the Prometheus text format',
       access: 'public',
       answers: { 200: { description: 'Metrics', contentType: 'text/plain' } },
-      handle: async () => ({ status: 200, body: await deps.metrics.registry.metrics(), headers: { 'content-type': deps.metrics.registry.contentType } }),
+      handle: async () => ({
+        status: 200,
+        body: await deps.metrics.registry.metrics(),
+        headers: { 'content-type': deps.metrics.registry.contentType },
+      }),
     }),
   ];
 }

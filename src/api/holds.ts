@@ -25,7 +25,12 @@ export function holdRoutes({ pool }: ApiDeps): Route[] {
       summary: 'Revisions that may not be rolled out again until the hold is lifted',
       access: 'viewer',
       query: pageQuery(TimeAndId),
-      answers: { 200: { description: 'A page of holds, newest first', schema: z.object({ holds: z.array(Hold), next_cursor: z.string().nullable() }) } },
+      answers: {
+        200: {
+          description: 'A page of holds, newest first',
+          schema: z.object({ holds: z.array(Hold), next_cursor: z.string().nullable() }),
+        },
+      },
       handle: async ({ query }) => {
         const rows = await listHolds(pool, query.limit, query.cursor);
         const { items, next_cursor } = page(rows, query.limit, shown, (row) => [row.created_key, row.id]);

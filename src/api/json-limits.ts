@@ -24,5 +24,6 @@ export function checkJson(value: unknown, depth = 0): void {
 }
 
 function checkText(text: string): void {
-  if (UNSTORABLE.test(text)) throw new HttpProblem(422, 'unstorable-text', 'the body holds a NUL character or half a surrogate pair');
+  if (UNSTORABLE.test(text))
+    throw new HttpProblem(422, 'unstorable-text', 'the body holds a NUL character or half a surrogate pair');
 }

@@ -29,7 +29,11 @@ export function createLastSeen(pool: Pool, log: Logger, everyMs: number = FLUSH_
     marks = new Map();
     try {
       for (const chunk of chunks([...writing])) {
-        await recordLastSeen(pool, chunk.map(([uuid]) => uuid), chunk.map(([, at]) => at));
+        await recordLastSeen(
+          pool,
+          chunk.map(([uuid]) => uuid),
+          chunk.map(([, at]) => at),
+        );
       }
     } catch (error) {
       log.warn({ err: error, devices: writing.size }, 'could not write when devices were last seen; trying again');

@@ -21,7 +21,8 @@ interface RunningApi {
 
 /** Starts the API: it needs PostgreSQL with the current schema; Temporal may come and go. */
 async function startApi(config: Config, log: Logger): Promise<RunningApi> {
-  if (config.DATABASE_URL === undefined) throw new ConfigError('DATABASE_URL is not set: give it, or run `npm start` for an embedded PostgreSQL');
+  if (config.DATABASE_URL === undefined)
+    throw new ConfigError('DATABASE_URL is not set: give it, or run `npm start` for an embedded PostgreSQL');
   const pool = createPool({
     url: config.DATABASE_URL,
     size: config.DATABASE_POOL_SIZE,
@@ -39,11 +40,28 @@ async function startApi(config: Config, log: Logger): Promise<RunningApi> {
   }
   const temporal = createTemporalGateway({ config, log });
   const dispatcher = startDispatcher({ pool, log, temporal });
-  const watcher = createBatchWatcher({ pool, log, signal: (workflowId, name, payload) => temporal.signal(workflowId, name, payload) });
+  const watcher = createBatchWatcher({
+    pool,
+    log,
+    signal: (workflowId, name, payload) => temporal.signal(workflowId, name, payload),
+  });
   const lastSeen = createLastSeen(pool, log);
   const readiness = { stopping: false };
   const operators = createOperators(pool, config.FLEETWAVE_ADMIN_TOKEN);
-  const server = createServer(createApp({ pool, config, log, temporal, dispatcher, watcher, lastSeen, operators, metrics: createMetrics(pool), readiness }));
+  const server = createServer(
+    createApp({
+      pool,
+      config,
+      log,
+      temporal,
+      dispatcher,
+      watcher,
+      lastSeen,
+      operators,
+      metrics: createMetrics(pool),
+      readiness,
+    }),
+  );
   const url = await listen(server, config.PORT, config.HOST);
   log.info({ url }, 'API is listening');
 

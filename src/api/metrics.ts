@@ -7,7 +7,7 @@ export interface Metrics {
   polls: Counter<'status'>;
   reports: Counter<'kind'>;
   /** Middleware that counts every answer by its route, never by its URL: uuids would make a series each. */
-  observe(request: Request, response: Response, next: NextFunction): void;
+  observe: (request: Request, response: Response, next: NextFunction) => void;
 }
 
 /** A registry of its own for each app, so that two in one process (tests) do not share counts. */
@@ -32,8 +32,18 @@ export function createMetrics(pool: Pool): Metrics {
   });
   return {
     registry,
-    polls: new Counter({ name: 'fleetwave_agent_polls_total', help: 'Polls of target state by answer', labelNames: ['status'] as const, registers }),
-    reports: new Counter({ name: 'fleetwave_agent_reports_total', help: 'Reports taken from agents', labelNames: ['kind'] as const, registers }),
+    polls: new Counter({
+      name: 'fleetwave_agent_polls_total',
+      help: 'Polls of target state by answer',
+      labelNames: ['status'] as const,
+      registers,
+    }),
+    reports: new Counter({
+      name: 'fleetwave_agent_reports_total',
+      help: 'Reports taken from agents',
+      labelNames: ['kind'] as const,
+      registers,
+    }),
     observe: (request, response, next) => {
       const end = requests.startTimer({ method: request.method });
       response.on('close', () => {
@@ -47,7 +57,9 @@ export function createMetrics(pool: Pool): Metrics {
 /** Not a number while the database is away: a scrape must still tell the rest. */
 async function outboxSize(pool: Pool): Promise<number> {
   try {
-    const { rows } = await pool.query<{ size: number }>('select count(*) as size from image_rollouts where dispatched_at is null and ended_at is null');
+    const { rows } = await pool.query<{ size: number }>(
+      'select count(*) as size from image_rollouts where dispatched_at is null and ended_at is null',
+    );
     return rows[0]?.size ?? 0;
   } catch {
     return Number.NaN;

@@ -19,10 +19,12 @@ export function mountRoutes(app: Express, routes: readonly Route[], operators: O
 async function understand(route: Route, request: Request, response: Response, operators: Operators): Promise<Call> {
   const { access } = route;
   const deviceKey = access === 'device' ? deviceKeyOf(request) : '';
-  const actor = access === 'public' ? 'anonymous' : access === 'device' ? 'device' : await operators.admit(request, access);
+  const actor =
+    access === 'public' ? 'anonymous' : access === 'device' ? 'device' : await operators.admit(request, access);
   const params = route.params === undefined ? {} : validate(route.params, request.params, 'params');
   const query = route.query === undefined ? {} : validate(route.query, request.query, 'query');
-  const read = route.body === undefined ? { value: undefined, text: '' } : await readBody(route.body, request, response);
+  const read =
+    route.body === undefined ? { value: undefined, text: '' } : await readBody(route.body, request, response);
   const body = route.body?.schema == null ? read.value : validate(route.body.schema, read.value);
   return { params, query, body, bodyText: read.text, actor, deviceKey, request };
 }

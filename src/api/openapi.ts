@@ -1,4 +1,9 @@
-import { extendZodWithOpenApi, OpenAPIRegistry, OpenApiGeneratorV31, type RouteConfig } from '@asteasolutions/zod-to-openapi';
+import {
+  extendZodWithOpenApi,
+  OpenAPIRegistry,
+  OpenApiGeneratorV31,
+  type RouteConfig,
+} from '@asteasolutions/zod-to-openapi';
 import { z } from 'zod';
 import type { Access, AnswerContract, Route } from './route';
 
@@ -16,20 +21,40 @@ const Problem = z.object({
 /** The OpenAPI 3.1 document of these routes, from the very schemas that validate their requests. */
 export function openApiDocument(routes: readonly Route[]): ReturnType<OpenApiGeneratorV31['generateDocument']> {
   const registry = new OpenAPIRegistry();
-  registry.registerComponent('securitySchemes', 'operator', { type: 'http', scheme: 'bearer', description: 'A token with the role viewer, operator or admin' });
-  registry.registerComponent('securitySchemes', 'deviceKey', { type: 'apiKey', in: 'header', name: 'X-Device-API-Key' });
-  registry.registerComponent('securitySchemes', 'deviceBearer', { type: 'http', scheme: 'bearer', description: "A device's own key" });
+  registry.registerComponent('securitySchemes', 'operator', {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'A token with the role viewer, operator or admin',
+  });
+  registry.registerComponent('securitySchemes', 'deviceKey', {
+    type: 'apiKey',
+    in: 'header',
+    name: 'X-Device-API-Key',
+  });
+  registry.registerComponent('securitySchemes', 'deviceBearer', {
+    type: 'http',
+    scheme: 'bearer',
+    description: "A device's own key",
+  });
   const problem = registry.register('Problem', Problem);
   for (const route of routes) registry.registerPath(toPath(route, problem));
   return new OpenApiGeneratorV31(registry.definitions).generateDocument({
     openapi: '3.1.0',
-    info: { title: 'Fleetwave', version: '1', description: 'Moves a container image, safely, across a fleet of devices.', license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
+    info: {
+      title: 'Fleetwave',
+      version: '1',
+      description: 'Moves a container image, safely, across a fleet of devices.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
     servers: [{ url: '/' }],
   });
 }
 
 function toPath(route: Route, problem: z.ZodType): RouteConfig {
-  const refusals = { description: 'Refused: a problem document (RFC 9457)', content: { 'application/problem+json': { schema: problem } } };
+  const refusals = {
+    description: 'Refused: a problem document (RFC 9457)',
+    content: { 'application/problem+json': { schema: problem } },
+  };
   const request: NonNullable<RouteConfig['request']> = {
     ...(route.params === undefined ? {} : { params: route.params }),
     ...(route.query === undefined ? {} : { query: route.query }),
@@ -44,7 +69,10 @@ function toPath(route: Route, problem: z.ZodType): RouteConfig {
     description: describeAccess(route.access),
     security: security(route.access),
     request,
-    responses: { ...Object.fromEntries(Object.entries(route.answers).map(([status, answer]) => [status, toAnswer(answer)])), default: refusals },
+    responses: {
+      ...Object.fromEntries(Object.entries(route.answers).map(([status, answer]) => [status, toAnswer(answer)])),
+      default: refusals,
+    },
   };
 }
 
@@ -53,13 +81,17 @@ export function openApiPath(path: string): string {
   return path.replace(/:([A-Za-z_]+)/g, '{$1}');
 }
 
+/** `getDevicesUuid`; what lies outside /api/v1 has `root` in its name, because the document itself is at both places. */
 function operationId({ method, path }: Route): string {
-  const words = path.replace('/api/v1/', '').split(/[^A-Za-z0-9]+/).filter((word) => word !== '');
-  return [method, ...words].map((word, index) => (index === 0 ? word : word.charAt(0).toUpperCase() + word.slice(1))).join('');
+  const rest = path.startsWith('/api/v1/') ? path.slice('/api/v1'.length) : `/root${path}`;
+  const words = rest.split(/[^A-Za-z0-9]+/).filter((word) => word !== '');
+  return method + words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
 }
 
 function bodyContent(body: NonNullable<Route['body']>): Record<string, { schema: z.ZodType }> {
-  return body.schema === null ? { 'application/json': { schema: z.unknown() } } : { 'application/json': { schema: body.schema } };
+  return body.schema === null
+    ? { 'application/json': { schema: z.unknown() } }
+    : { 'application/json': { schema: body.schema } };
 }
 
 function toAnswer(answer: AnswerContract): { description: string; content?: Record<string, { schema: z.ZodType }> } {

@@ -1,5 +1,13 @@
 import { z } from 'zod';
-import { createPolicy, deletePolicy, listPolicies, readPolicy, writePolicy, type PolicyFields, type PolicyRow } from '../db/policies';
+import {
+  createPolicy,
+  deletePolicy,
+  listPolicies,
+  readPolicy,
+  writePolicy,
+  type PolicyFields,
+  type PolicyRow,
+} from '../db/policies';
 import { effectiveSettings } from '../domain/policy-settings';
 import { jsonBody, MIB } from './body';
 import { page } from './cursor';
@@ -34,7 +42,12 @@ export function policyRoutes({ pool }: ApiDeps): Route[] {
       summary: 'Policies, oldest first',
       access: 'viewer',
       query: pageQuery(TimeAndId),
-      answers: { 200: { description: 'A page of policies', schema: z.object({ policies: z.array(Policy), next_cursor: z.string().nullable() }) } },
+      answers: {
+        200: {
+          description: 'A page of policies',
+          schema: z.object({ policies: z.array(Policy), next_cursor: z.string().nullable() }),
+        },
+      },
       handle: async ({ query }) => {
         const rows = await listPolicies(pool, query.limit, query.cursor);
         const { items, next_cursor } = page(rows, query.limit, shown, (row) => [row.created_key, row.id]);
@@ -60,7 +73,10 @@ export function policyRoutes({ pool }: ApiDeps): Route[] {
       params: IdParams,
       body: jsonBody(PolicyInput, { limitBytes: LIMIT_BYTES }),
       answers: { 200: { description: 'The policy as it is now', schema: Policy } },
-      handle: async ({ params, body }) => ({ status: 200, body: shown(found(await writePolicy(pool, params.id, toFields(body), null), params.id)) }),
+      handle: async ({ params, body }) => ({
+        status: 200,
+        body: shown(found(await writePolicy(pool, params.id, toFields(body), null), params.id)),
+      }),
     }),
     route({
       method: 'patch',
@@ -102,13 +118,43 @@ function found(row: PolicyRow | null, id: string): PolicyRow {
 }
 
 function toFields(input: PolicyInput): PolicyFields {
-  const { image_pattern, update_strategy, fleet_id = null, device_tags = null, device_uuids = null, enabled = true, priority = 100, description = null, ...settings } = input;
-  return { image_pattern, update_strategy, settings, fleet_id, device_tags, device_uuids, enabled, priority, description };
+  const {
+    image_pattern,
+    update_strategy,
+    fleet_id = null,
+    device_tags = null,
+    device_uuids = null,
+    enabled = true,
+    priority = 100,
+    description = null,
+    ...settings
+  } = input;
+  return {
+    image_pattern,
+    update_strategy,
+    settings,
+    fleet_id,
+    device_tags,
+    device_uuids,
+    enabled,
+    priority,
+    description,
+  };
 }
 
 /** The two settings that are objects merge by field, so that `{"health": {"soak_seconds": 5}}` keeps the timeout. */
 function merged(current: PolicyRow, patch: PolicyPatch): PolicyFields {
-  const { image_pattern, update_strategy, fleet_id, device_tags, device_uuids, enabled, priority, description, ...settings } = patch;
+  const {
+    image_pattern,
+    update_strategy,
+    fleet_id,
+    device_tags,
+    device_uuids,
+    enabled,
+    priority,
+    description,
+    ...settings
+  } = patch;
   const given = <T>(value: T | undefined, old: T): T => (value === undefined ? old : value);
   return {
     image_pattern: given(image_pattern, current.image_pattern),
@@ -129,7 +175,8 @@ function merged(current: PolicyRow, patch: PolicyPatch): PolicyFields {
 }
 
 function shown(row: PolicyRow): object {
-  const { id, image_pattern, update_strategy, fleet_id, device_tags, device_uuids, enabled, priority, description } = row;
+  const { id, image_pattern, update_strategy, fleet_id, device_tags, device_uuids, enabled, priority, description } =
+    row;
   return {
     ...{ id, image_pattern, update_strategy },
     ...effectiveSettings(row),

@@ -9,7 +9,10 @@ const seconds = (max: number) => z.number().int().min(0).max(max);
 
 /** Part of the contract, built by a later release: refused in words rather than stored and ignored. */
 function later(what: string) {
-  const absent = z.unknown().optional().refine((value) => value === undefined, `${what} not available in this release`);
+  const absent = z
+    .unknown()
+    .optional()
+    .refine((value) => value === undefined, `${what} not available in this release`);
   return absent as unknown as z.ZodOptional<z.ZodType<undefined>>;
 }
 
@@ -17,22 +20,35 @@ function later(what: string) {
 function oneOf<const Now extends string>(now: readonly Now[], planned: readonly string[]) {
   return z.string().superRefine((value, context) => {
     if ((now as readonly string[]).includes(value)) return;
-    const message = planned.includes(value) ? `${value} is not available in this release; use ${now.join(' or ')}` : `must be ${[...now, ...planned].join(', ')}`;
+    const message = planned.includes(value)
+      ? `${value} is not available in this release; use ${now.join(' or ')}`
+      : `must be ${[...now, ...planned].join(', ')}`;
     context.addIssue({ code: 'custom', message });
   }) as unknown as z.ZodType<Now, Now>;
 }
 
-const TagRule = z.strictObject({ kind: oneOf(['any', 'glob'], ['regex', 'semver']), pattern: text(128).optional(), range: later('semver ranges are'), allow_downgrade: later('semver ranges are') }).transform((rule, context) => {
-  if (rule.kind === 'any' && rule.pattern === undefined) return { kind: 'any' as const };
-  if (rule.kind === 'glob' && rule.pattern !== undefined) {
-    const problem = validateTagGlob(rule.pattern);
-    if (problem === null) return { kind: 'glob' as const, pattern: rule.pattern };
-    context.addIssue({ code: 'custom', path: ['pattern'], message: problem });
+const TagRule = z
+  .strictObject({
+    kind: oneOf(['any', 'glob'], ['regex', 'semver']),
+    pattern: text(128).optional(),
+    range: later('semver ranges are'),
+    allow_downgrade: later('semver ranges are'),
+  })
+  .transform((rule, context) => {
+    if (rule.kind === 'any' && rule.pattern === undefined) return { kind: 'any' as const };
+    if (rule.kind === 'glob' && rule.pattern !== undefined) {
+      const problem = validateTagGlob(rule.pattern);
+      if (problem === null) return { kind: 'glob' as const, pattern: rule.pattern };
+      context.addIssue({ code: 'custom', path: ['pattern'], message: problem });
+      return z.NEVER;
+    }
+    context.addIssue({
+      code: 'custom',
+      path: ['pattern'],
+      message: rule.kind === 'glob' ? 'a glob needs its pattern' : 'any takes no pattern',
+    });
     return z.NEVER;
-  }
-  context.addIssue({ code: 'custom', path: ['pattern'], message: rule.kind === 'glob' ? 'a glob needs its pattern' : 'any takes no pattern' });
-  return z.NEVER;
-});
+  });
 
 const approval = z.boolean().optional();
 const Step = z
@@ -53,7 +69,7 @@ const Step = z
     if (percent !== undefined) return { percent, ...gate };
     if (count !== undefined) return { count, ...gate };
     if (tag !== undefined) return { tag, ...gate };
-    return { fleet_id: fleet_id as string, ...gate };
+    return { fleet_id: String(fleet_id), ...gate };
   });
 
 const Batches = z
@@ -64,7 +80,12 @@ const Batches = z
     let last = 0;
     for (const [index, step] of steps.entries()) {
       if (!('percent' in step)) continue;
-      if (step.percent <= last) context.addIssue({ code: 'custom', path: [index, 'percent'], message: `is cumulative and must be above the ${last} before it` });
+      if (step.percent <= last)
+        context.addIssue({
+          code: 'custom',
+          path: [index, 'percent'],
+          message: `is cumulative and must be above the ${last} before it`,
+        });
       last = Math.max(last, step.percent);
     }
   });
@@ -73,7 +94,11 @@ const Health = z.strictObject({
   timeout_seconds: z.number().int().min(1).max(604_800).optional(),
   soak_seconds: seconds(604_800).optional(),
   checks: z
-    .array(z.looseObject({ kind: oneOf(['container_running'], ['tcp', 'http', 'custom']) }).pipe(z.strictObject({ kind: z.literal('container_running') })))
+    .array(
+      z
+        .looseObject({ kind: oneOf(['container_running'], ['tcp', 'http', 'custom']) })
+        .pipe(z.strictObject({ kind: z.literal('container_running') })),
+    )
     .max(20)
     .optional(),
 });
@@ -89,12 +114,16 @@ const settings = {
   min_sample: z.number().int().min(1).max(1_000_000).optional(),
   on_failure: oneOf(['rollback'], ['rollback_failed', 'pause', 'continue']).optional(),
   rollback_timeout_seconds: z.number().int().min(1).max(604_800).optional(),
-  retry: z.strictObject({ attempts: z.number().int().min(1).max(20).optional(), delay_seconds: seconds(604_800).optional() }).optional(),
+  retry: z
+    .strictObject({ attempts: z.number().int().min(1).max(20).optional(), delay_seconds: seconds(604_800).optional() })
+    .optional(),
   on_newer: oneOf(['supersede'], ['queue']).optional(),
   offline: later('catching up offline devices is'),
   windows: later('maintenance windows are'),
   requires_approval: z.boolean().optional(),
-  requires_approved_image: z.literal(false, 'the registry of approved images is not available in this release').optional(),
+  requires_approved_image: z
+    .literal(false, 'the registry of approved images is not available in this release')
+    .optional(),
 };
 
 const scope = {
@@ -107,10 +136,14 @@ const scope = {
 };
 
 const required = {
-  image_pattern: z.string().min(1).max(512).superRefine((pattern, context) => {
-    const problem = validatePattern(pattern);
-    if (problem !== null) context.addIssue({ code: 'custom', message: problem });
-  }),
+  image_pattern: z
+    .string()
+    .min(1)
+    .max(512)
+    .superRefine((pattern, context) => {
+      const problem = validatePattern(pattern);
+      if (problem !== null) context.addIssue({ code: 'custom', message: problem });
+    }),
   update_strategy: oneOf(['auto', 'staged', 'manual'], ['scheduled']),
 };
 
@@ -119,7 +152,12 @@ export type PolicyInput = z.output<typeof PolicyInput>;
 
 /** The same fields, none needed. `health` and `retry` are merged field by field, lists are replaced; null clears what may be null. */
 export const PolicyPatch = z
-  .strictObject({ image_pattern: required.image_pattern.optional(), update_strategy: required.update_strategy.optional(), ...settings, ...scope })
+  .strictObject({
+    image_pattern: required.image_pattern.optional(),
+    update_strategy: required.update_strategy.optional(),
+    ...settings,
+    ...scope,
+  })
   .refine((patch) => Object.keys(patch).length > 0, 'names no field to change');
 export type PolicyPatch = z.output<typeof PolicyPatch>;
 
@@ -132,7 +170,11 @@ export const Policy = z.object({
   pin: z.string(),
   batches: z.array(z.record(z.string(), z.unknown())),
   batch_delay_seconds: z.number(),
-  health: z.object({ timeout_seconds: z.number(), soak_seconds: z.number(), checks: z.array(z.object({ kind: z.string() })) }),
+  health: z.object({
+    timeout_seconds: z.number(),
+    soak_seconds: z.number(),
+    checks: z.array(z.object({ kind: z.string() })),
+  }),
   max_failure_rate: z.number(),
   max_failures: z.number().nullable(),
   min_sample: z.number(),

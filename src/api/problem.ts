@@ -38,6 +38,9 @@ export function notFound(thing: string, id: string): HttpProblem {
 export function invalidInput(errors: InvalidPart[]): HttpProblem {
   const first = errors[0];
   const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
-  const detail = first === undefined ? 'the request is not valid' : `${first.path === '' ? 'body' : first.path}: ${first.message}${more}`;
+  const detail =
+    first === undefined
+      ? 'the request is not valid'
+      : `${first.path === '' ? 'body' : first.path}: ${first.message}${more}`;
   return new HttpProblem(422, 'invalid-input', detail, { errors });
 }

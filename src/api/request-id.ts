@@ -12,5 +12,5 @@ export function assignRequestId(request: Request, response: Response, next: Next
 }
 
 export function requestIdOf(response: Response): string {
-  return String(response.get('x-request-id') ?? '');
+  return response.get('x-request-id') ?? '';
 }

@@ -21,7 +21,9 @@ export function rolloutCommandRoutes(deps: ApiDeps): Route[] {
   return [
     ...commands.map((command) => commandRoute(deps, command, command)),
     commandRoute(deps, 'rollback-all', 'rollback'),
-    ...(['retry', 'exclude'] as const).map((name) => plannedRoute(`/api/v1/rollouts/:id/${name}`, `${name} on a rollout`)),
+    ...(['retry', 'exclude'] as const).map((name) =>
+      plannedRoute(`/api/v1/rollouts/:id/${name}`, `${name} on a rollout`),
+    ),
     plannedRoute('/api/v1/rollouts/:id/devices/:uuid/rollback', 'rollback of a single device'),
     plannedRoute('/api/v1/rollouts/preview', 'the preview of a push'),
   ];
@@ -42,22 +44,42 @@ function commandRoute(deps: ApiDeps, name: string, command: Command): Route {
       const effect = commandEffect(command, rollout.status);
       if (!effect.applies) throw new HttpProblem(409, 'command-does-not-apply', `${name}: ${effect.why}`);
       if (rollout.dispatched_at === null) throw notStarted(rollout);
-      return send(deps, rollout, { name, command, effect: effect.effect }, { actor, ...(body.reason === undefined ? {} : { reason: body.reason }) });
+      return send(
+        deps,
+        rollout,
+        { name, command, effect: effect.effect },
+        { actor, ...(body.reason === undefined ? {} : { reason: body.reason }) },
+      );
     },
   });
 }
 
-async function send(deps: ApiDeps, rollout: RolloutRow, { name, command, effect }: { name: string; command: Command; effect: string }, payload: { actor: string; reason?: string }): Promise<Answer> {
+async function send(
+  deps: ApiDeps,
+  rollout: RolloutRow,
+  { name, command, effect }: { name: string; command: Command; effect: string },
+  payload: { actor: string; reason?: string },
+): Promise<Answer> {
   const outcome = await deps.temporal.signal(rollout.workflow_id, command, payload);
   if (outcome === 'sent') return { status: 202, body: { rollout_id: rollout.id, command: name, effect } };
   const now = await findRollout(deps, rollout.id);
-  if (now.ended_at !== null) throw new HttpProblem(409, 'command-does-not-apply', `${name}: the rollout has ended (${now.status})`);
-  throw new HttpProblem(409, 'workflow-not-running', `${rollout.workflow_id} is not running although the rollout has not ended: somebody terminated it; start it again with POST /api/v1/images/trigger-update and "force": true`);
+  if (now.ended_at !== null)
+    throw new HttpProblem(409, 'command-does-not-apply', `${name}: the rollout has ended (${now.status})`);
+  throw new HttpProblem(
+    409,
+    'workflow-not-running',
+    `${rollout.workflow_id} is not running although the rollout has not ended: somebody terminated it; start it again with POST /api/v1/images/trigger-update and "force": true`,
+  );
 }
 
 function notStarted({ dispatch_error }: RolloutRow): HttpProblem {
   const cause = dispatch_error === null ? '' : ` (${dispatch_error})`;
-  return new HttpProblem(503, 'workflow-not-started', `the rollout is accepted, its workflow is still to be started${cause}: repeat the command in a moment`, { headers: { 'retry-after': '5' } });
+  return new HttpProblem(
+    503,
+    'workflow-not-started',
+    `the rollout is accepted, its workflow is still to be started${cause}: repeat the command in a moment`,
+    { headers: { 'retry-after': '5' } },
+  );
 }
 
 /** Part of the contract that a later release brings: said in words rather than by a 404. */

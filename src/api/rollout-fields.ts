@@ -67,7 +67,10 @@ export function shownRollout(row: RolloutRow, counted: readonly DeviceCount[], c
   };
 }
 
-export function shownBatch(row: BatchRow, counted: readonly DeviceCount[]): z.infer<typeof RolloutWithBatches>['batches'][number] {
+export function shownBatch(
+  row: BatchRow,
+  counted: readonly DeviceCount[],
+): z.infer<typeof RolloutWithBatches>['batches'][number] {
   const { number, planned, requires_approval, status, rule, explanation } = row;
   return {
     ...{ number, planned, requires_approval, status },

@@ -14,14 +14,19 @@ const RolloutDevice = z.object({
   batch: z.number().int().nullable(),
   status: z.string(),
   reason: z.string().nullable(),
-  previous: z.array(z.object({ app_id: z.string(), service: z.string().nullable(), field: z.string(), image: z.string() })),
+  previous: z.array(
+    z.object({ app_id: z.string(), service: z.string().nullable(), field: z.string(), image: z.string() }),
+  ),
   target: z.string().nullable(),
   current: z.string().nullable(),
   tries: z.number().int(),
   target_version: z.number().int().nullable(),
   updated_at: z.iso.datetime(),
 });
-const DeviceQuery = pageQuery(z.guid()).extend({ status: z.enum(deviceStatuses).optional(), batch: z.coerce.number().int().min(1).max(1_000_000).optional() });
+const DeviceQuery = pageQuery(z.guid()).extend({
+  status: z.enum(deviceStatuses).optional(),
+  batch: z.coerce.number().int().min(1).max(1_000_000).optional(),
+});
 
 export function rolloutListRoutes(deps: ApiDeps): Route[] {
   return [
@@ -33,10 +38,20 @@ export function rolloutListRoutes(deps: ApiDeps): Route[] {
       access: 'viewer',
       params: IdParams,
       query: DeviceQuery,
-      answers: { 200: { description: 'A page of devices', schema: z.object({ devices: z.array(RolloutDevice), next_cursor: z.string().nullable() }) } },
+      answers: {
+        200: {
+          description: 'A page of devices',
+          schema: z.object({ devices: z.array(RolloutDevice), next_cursor: z.string().nullable() }),
+        },
+      },
       handle: async ({ params, query }) => {
         await findRollout(deps, params.id);
-        const rows = await listRolloutDevices(deps.pool, params.id, { status: query.status, batch: query.batch, after: query.cursor, limit: query.limit });
+        const rows = await listRolloutDevices(deps.pool, params.id, {
+          status: query.status,
+          batch: query.batch,
+          after: query.cursor,
+          limit: query.limit,
+        });
         const { items, next_cursor } = page(rows, query.limit, shown, (row) => row.device_uuid);
         return { status: 200, body: { devices: items, next_cursor } };
       },
@@ -49,7 +64,12 @@ export function rolloutListRoutes(deps: ApiDeps): Route[] {
       access: 'viewer',
       params: IdParams,
       query: pageQuery(EventId),
-      answers: { 200: { description: 'A page of events', schema: z.object({ events: z.array(RolloutEvent), next_cursor: z.string().nullable() }) } },
+      answers: {
+        200: {
+          description: 'A page of events',
+          schema: z.object({ events: z.array(RolloutEvent), next_cursor: z.string().nullable() }),
+        },
+      },
       handle: async ({ params, query }) => {
         await findRollout(deps, params.id);
         const rows = await rolloutEvents(deps.pool, params.id, query.limit, query.cursor);

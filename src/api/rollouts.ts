@@ -56,8 +56,18 @@ export function rolloutRoutes(deps: ApiDeps): Route[] {
       params: IdParams,
       answers: { 200: { description: 'The rollout', schema: RolloutWithBatches } },
       handle: async ({ params }) => {
-        const [row, counted, batches] = await Promise.all([findRollout(deps, params.id), countDevices(deps.pool, [params.id]), readRolloutBatches(deps.pool, params.id)]);
-        return { status: 200, body: { ...shownRollout(row, counted, deps.config), batches: batches.map((batch) => shownBatch(batch, counted)) } };
+        const [row, counted, batches] = await Promise.all([
+          findRollout(deps, params.id),
+          countDevices(deps.pool, [params.id]),
+          readRolloutBatches(deps.pool, params.id),
+        ]);
+        return {
+          status: 200,
+          body: {
+            ...shownRollout(row, counted, deps.config),
+            batches: batches.map((batch) => shownBatch(batch, counted)),
+          },
+        };
       },
     }),
     route({
@@ -67,10 +77,16 @@ export function rolloutRoutes(deps: ApiDeps): Route[] {
       summary: 'What the rollout waits for, until when, and what can be done',
       access: 'viewer',
       params: IdParams,
-      answers: { 200: { description: 'From the workflow itself, or from its last record when it does not answer', schema: Status } },
+      answers: {
+        200: {
+          description: 'From the workflow itself, or from its last record when it does not answer',
+          schema: Status,
+        },
+      },
       handle: async ({ params }) => {
         const row = await findRollout(deps, params.id);
-        const live = row.dispatched_at === null || row.ended_at !== null ? null : await deps.temporal.status(row.workflow_id);
+        const live =
+          row.dispatched_at === null || row.ended_at !== null ? null : await deps.temporal.status(row.workflow_id);
         // The workflow id is shared by all rollouts of a tag: another one may be answering by now.
         return { status: 200, body: live?.rollout_id === row.id ? live : recorded(row) };
       },
@@ -87,14 +103,33 @@ export async function findRollout({ pool }: ApiDeps, id: string): Promise<Rollou
 
 async function list(
   { pool, config }: ApiDeps,
-  query: { limit: number; cursor?: [string, string] | undefined; image?: string | undefined; status?: RolloutRow['status'] | undefined },
+  query: {
+    limit: number;
+    cursor?: [string, string] | undefined;
+    image?: string | undefined;
+    status?: RolloutRow['status'] | undefined;
+  },
   activeOnly: boolean,
 ): Promise<Answer> {
   const image = query.image === undefined ? undefined : await normalizedImage(pool, query.image);
   if (image === null) throw invalidInput([{ path: 'query.image', message: 'is not an image reference' }]);
-  const rows = await listRollouts(pool, { status: query.status, image, activeOnly, before: query.cursor, limit: query.limit });
-  const counted = await countDevices(pool, rows.map((row) => row.id));
-  const { items, next_cursor } = page(rows, query.limit, (row) => shownRollout(row, counted, config), (row) => [row.created_key, row.id]);
+  const rows = await listRollouts(pool, {
+    status: query.status,
+    image,
+    activeOnly,
+    before: query.cursor,
+    limit: query.limit,
+  });
+  const counted = await countDevices(
+    pool,
+    rows.map((row) => row.id),
+  );
+  const { items, next_cursor } = page(
+    rows,
+    query.limit,
+    (row) => shownRollout(row, counted, config),
+    (row) => [row.created_key, row.id],
+  );
   return { status: 200, body: { rollouts: items, next_cursor } };
 }
 

@@ -46,7 +46,10 @@ export interface AnswerContract {
   contentType?: string;
 }
 
-interface Typed<P extends z.ZodObject, Q extends z.ZodObject, B> extends Omit<Route, 'params' | 'query' | 'body' | 'handle'> {
+interface Typed<P extends z.ZodObject, Q extends z.ZodObject, B> extends Omit<
+  Route,
+  'params' | 'query' | 'body' | 'handle'
+> {
   params?: P;
   query?: Q;
   body?: RequestBody<B>;
@@ -54,6 +57,8 @@ interface Typed<P extends z.ZodObject, Q extends z.ZodObject, B> extends Omit<Ro
 }
 
 /** Gives a route's handler the types of its schemas; the list of routes then forgets them. */
-export function route<P extends z.ZodObject = z.ZodObject, Q extends z.ZodObject = z.ZodObject, B = undefined>(typed: Typed<P, Q, B>): Route {
-  return typed as unknown as Route;
+export function route<P extends z.ZodObject = z.ZodObject, Q extends z.ZodObject = z.ZodObject, B = undefined>(
+  typed: Typed<P, Q, B>,
+): Route {
+  return typed;
 }

@@ -42,7 +42,10 @@ export function matchesEtag(header: string | undefined, etag: string): boolean {
   if (header === undefined) return false;
   const bare = etag.replaceAll('"', '');
   return header.split(',').some((part) => {
-    const tag = part.trim().replace(/^W\//, '').replace(/^"(.*)"$/, '$1');
+    const tag = part
+      .trim()
+      .replace(/^W\//, '')
+      .replace(/^"(.*)"$/, '$1');
     return tag === bare || tag === '*';
   });
 }

@@ -17,7 +17,12 @@ export function timelineRoute({ pool }: ApiDeps): Route {
     access: 'viewer',
     params: UuidParams,
     query: pageQuery(EventId),
-    answers: { 200: { description: 'A page of events', schema: z.object({ events: z.array(RolloutEvent), next_cursor: z.string().nullable() }) } },
+    answers: {
+      200: {
+        description: 'A page of events',
+        schema: z.object({ events: z.array(RolloutEvent), next_cursor: z.string().nullable() }),
+      },
+    },
     handle: async ({ params, query }) => {
       const rows = await deviceTimeline(pool, params.uuid, query.limit, query.cursor);
       // A deleted device keeps its events, so only an empty answer needs the second look.

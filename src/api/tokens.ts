@@ -37,7 +37,12 @@ export function tokenRoutes({ pool, operators }: ApiDeps): Route[] {
       summary: 'Valid tokens, without their secrets',
       access: 'admin',
       query: pageQuery(TimeAndId),
-      answers: { 200: { description: 'A page of tokens', schema: z.object({ tokens: z.array(Token), next_cursor: z.string().nullable() }) } },
+      answers: {
+        200: {
+          description: 'A page of tokens',
+          schema: z.object({ tokens: z.array(Token), next_cursor: z.string().nullable() }),
+        },
+      },
       handle: async ({ query }) => {
         const rows = await listTokens(pool, query.limit, query.cursor);
         const { items, next_cursor } = page(rows, query.limit, shown, (row) => [row.created_key, row.id]);

@@ -12,7 +12,9 @@ export function validate<T>(schema: z.ZodType<T>, value: unknown, prefix = ''): 
 }
 
 function parts(issue: z.core.$ZodIssue, prefix: string): InvalidPart[] {
-  const at = (path: readonly PropertyKey[]): string => [...(prefix === '' ? [] : [prefix]), ...path.map(String)].join('.');
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => ({ path: at([...issue.path, key]), message: 'unknown field' }));
+  const at = (path: readonly PropertyKey[]): string =>
+    [...(prefix === '' ? [] : [prefix]), ...path.map(String)].join('.');
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => ({ path: at([...issue.path, key]), message: 'unknown field' }));
   return [{ path: at(issue.path), message: issue.message }];
 }

@@ -19,7 +19,10 @@ export async function readPolledState(pool: Pool, uuid: string): Promise<PolledS
   return rows[0] ?? null;
 }
 
-export async function readDeviceKey(pool: Pool, uuid: string): Promise<{ api_key_hash: Buffer | null; is_active: boolean } | null> {
+export async function readDeviceKey(
+  pool: Pool,
+  uuid: string,
+): Promise<{ api_key_hash: Buffer | null; is_active: boolean } | null> {
   const { rows } = await pool.query<{ api_key_hash: Buffer | null; is_active: boolean }>({
     name: 'device-key',
     text: 'select api_key_hash, is_active from devices where uuid = $1',

@@ -46,7 +46,10 @@ export async function createDevices(pool: Pool, devices: readonly NewDevice[], r
   } catch (error) {
     // PostgreSQL runs the two inserts of one statement in either order.
     if (!violates(error, 'devices_pkey') && !violates(error, 'device_target_state_pkey')) throw error;
-    const { rows } = await pool.query<{ uuid: string }>('select uuid from devices where uuid = any($1::uuid[]) order by uuid', [uuids]);
+    const { rows } = await pool.query<{ uuid: string }>(
+      'select uuid from devices where uuid = any($1::uuid[]) order by uuid',
+      [uuids],
+    );
     return rows.map((row) => row.uuid);
   }
 }

@@ -1,9 +1,30 @@
 /** Connections that could not be made, were refused or were cut. */
-const CONNECTION_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT', 'EHOSTUNREACH', 'EPIPE', 'ENOENT']);
+const CONNECTION_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'EPIPE',
+  'ENOENT',
+]);
 /** Server is starting, stopping, full; or gave up on a statement, a lock or a deadlock: all worth trying again. */
-const SERVER_CODES = new Set(['57P01', '57P02', '57P03', '57P05', '53300', '57014', '55P03', '40P01', '40001', '25P03']);
+const SERVER_CODES = new Set([
+  '57P01',
+  '57P02',
+  '57P03',
+  '57P05',
+  '53300',
+  '57014',
+  '55P03',
+  '40P01',
+  '40001',
+  '25P03',
+]);
 /** What node-postgres throws without a code. */
-const MESSAGES = /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed)/;
+const MESSAGES =
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed)/;
 
 interface ErrorLike {
   code?: unknown;

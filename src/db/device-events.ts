@@ -15,7 +15,12 @@ export interface EventRow {
 const COLUMNS = 'id, rollout_id, type, at, actor, device_uuid, batch, reason, data';
 
 /** What happened to a device, newest first. */
-export async function deviceTimeline(pool: Pool, uuid: string, limit: number, before: number | undefined): Promise<EventRow[]> {
+export async function deviceTimeline(
+  pool: Pool,
+  uuid: string,
+  limit: number,
+  before: number | undefined,
+): Promise<EventRow[]> {
   const { rows } = await pool.query<EventRow>(
     `select ${COLUMNS} from rollout_events where device_uuid = $1 and ($3::bigint is null or id < $3) order by id desc limit $2`,
     [uuid, limit + 1, before ?? null],
@@ -24,7 +29,12 @@ export async function deviceTimeline(pool: Pool, uuid: string, limit: number, be
 }
 
 /** What happened in a rollout, in order. */
-export async function rolloutEvents(pool: Pool, rolloutId: string, limit: number, after: number | undefined): Promise<EventRow[]> {
+export async function rolloutEvents(
+  pool: Pool,
+  rolloutId: string,
+  limit: number,
+  after: number | undefined,
+): Promise<EventRow[]> {
   const { rows } = await pool.query<EventRow>(
     `select ${COLUMNS} from rollout_events where rollout_id = $1 and ($3::bigint is null or id > $3) order by id limit $2`,
     [rolloutId, limit + 1, after ?? null],

@@ -21,7 +21,12 @@ export async function readTargetState(pool: Pool, uuid: string): Promise<TargetS
  * so two writers never take each other's version, and an edit during a rollout is neither lost nor loses another.
  * Null when `ifVersion` is not the current version, or when there is no such device.
  */
-export async function writeTargetState(pool: Pool, uuid: string, requestText: string, ifVersion: number | null): Promise<TargetStateRow | null> {
+export async function writeTargetState(
+  pool: Pool,
+  uuid: string,
+  requestText: string,
+  ifVersion: number | null,
+): Promise<TargetStateRow | null> {
   const { rows } = await pool.query<TargetStateRow>(
     `insert into device_target_state as s (device_uuid, apps)
      select uuid, ($2::jsonb) -> 'apps' from devices

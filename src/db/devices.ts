@@ -37,7 +37,8 @@ export async function listDevices(pool: Pool, filter: DeviceFilter): Promise<Dev
   };
   if (filter.after !== undefined) add((place) => `d.uuid > ${place}`, filter.after);
   if (filter.fleetId !== undefined) add((place) => `d.fleet_id = ${place}`, filter.fleetId);
-  if (filter.tag !== undefined) add((place) => `d.tags @> ${place}::jsonb`, JSON.stringify({ [filter.tag.key]: filter.tag.value }));
+  if (filter.tag !== undefined)
+    add((place) => `d.tags @> ${place}::jsonb`, JSON.stringify({ [filter.tag.key]: filter.tag.value }));
   if (filter.image !== undefined) add((place) => `fleetwave.app_images(s.apps) @> array[${place}::text]`, filter.image);
   const { rows } = await pool.query<DeviceRow>(
     `select ${COLUMNS} ${FROM} ${where.length === 0 ? '' : `where ${where.join(' and ')}`} order by d.uuid limit $1`,
@@ -53,7 +54,9 @@ export async function readDevice(pool: Pool, uuid: string): Promise<DeviceRow | 
 
 /** The normalised image of any form of reference, or null: the same function the index is made with. */
 export async function normalizedImage(pool: Pool, reference: string): Promise<string | null> {
-  const { rows } = await pool.query<{ image: string | null }>('select fleetwave.normalized_image($1) as image', [reference]);
+  const { rows } = await pool.query<{ image: string | null }>('select fleetwave.normalized_image($1) as image', [
+    reference,
+  ]);
   return rows[0]?.image ?? null;
 }
 
@@ -102,7 +105,10 @@ export async function deleteDevice(pool: Pool, uuid: string): Promise<Deletion> 
   return inTransaction(pool, async (client) => {
     const locked = await client.query('select from devices where uuid = $1 for update', [uuid]);
     if (locked.rowCount === 0) return { deleted: false, rollouts: null };
-    const busy = await client.query<{ rollout_id: string }>('select rollout_id from device_rollout_status where device_uuid = $1 and active', [uuid]);
+    const busy = await client.query<{ rollout_id: string }>(
+      'select rollout_id from device_rollout_status where device_uuid = $1 and active',
+      [uuid],
+    );
     if (busy.rows.length > 0) return { deleted: false, rollouts: busy.rows.map((row) => row.rollout_id) };
     await client.query('delete from devices where uuid = $1', [uuid]);
     return { deleted: true };

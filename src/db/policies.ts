@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import type { PolicySettings } from '../domain/policy-settings';
 import type { Strategy } from '../domain/rules';
+import { onlyRow } from './only-row';
 
 export interface PolicyFields {
   image_pattern: string;
@@ -40,12 +41,12 @@ function values(fields: PolicyFields): unknown[] {
 }
 
 export async function createPolicy(pool: Pool, fields: PolicyFields): Promise<PolicyRow> {
-  const { rows } = await pool.query<PolicyRow>(
+  const inserted = await pool.query<PolicyRow>(
     `insert into image_update_policies (image_pattern, update_strategy, settings, fleet_id, device_tags, device_uuids, enabled, priority, description)
      values (${PLACES}) returning ${COLUMNS}`,
     values(fields),
   );
-  return rows[0] as PolicyRow;
+  return onlyRow(inserted);
 }
 
 export async function readPolicy(pool: Pool, id: string): Promise<PolicyRow | null> {
@@ -57,7 +58,12 @@ export async function readPolicy(pool: Pool, id: string): Promise<PolicyRow | nu
  * Writes all fields, but only over the version that the caller has merged its change into (`readAt`; null replaces
  * whatever is there). Null when the row is gone or was changed meanwhile.
  */
-export async function writePolicy(pool: Pool, id: string, fields: PolicyFields, merged: PolicyRow | null): Promise<PolicyRow | null> {
+export async function writePolicy(
+  pool: Pool,
+  id: string,
+  fields: PolicyFields,
+  merged: PolicyRow | null,
+): Promise<PolicyRow | null> {
   const { rows } = await pool.query<PolicyRow>(
     `update image_update_policies p set (image_pattern, update_strategy, settings, fleet_id, device_tags, device_uuids, enabled, priority, description, updated_at)
        = (${PLACES}, clock_timestamp())
@@ -68,7 +74,11 @@ export async function writePolicy(pool: Pool, id: string, fields: PolicyFields, 
 }
 
 /** Oldest first. */
-export async function listPolicies(pool: Pool, limit: number, after: [string, string] | undefined): Promise<ListedPolicy[]> {
+export async function listPolicies(
+  pool: Pool,
+  limit: number,
+  after: [string, string] | undefined,
+): Promise<ListedPolicy[]> {
   const { rows } = await pool.query<ListedPolicy>(
     `select ${COLUMNS}, (created_at at time zone 'UTC')::text || '+00' as created_key from image_update_policies
       where $2::timestamptz is null or (created_at, id) > ($2::timestamptz, $3::uuid)
@@ -85,6 +95,28 @@ export async function deletePolicy(pool: Pool, id: string): Promise<boolean> {
 }
 
 function stored(row: PolicyRow): Omit<PolicyRow, 'created_at' | 'updated_at'> {
-  const { id, image_pattern, update_strategy, settings, fleet_id, device_tags, device_uuids, enabled, priority, description } = row;
-  return { id, image_pattern, update_strategy, settings, fleet_id, device_tags, device_uuids, enabled, priority, description };
+  const {
+    id,
+    image_pattern,
+    update_strategy,
+    settings,
+    fleet_id,
+    device_tags,
+    device_uuids,
+    enabled,
+    priority,
+    description,
+  } = row;
+  return {
+    id,
+    image_pattern,
+    update_strategy,
+    settings,
+    fleet_id,
+    device_tags,
+    device_uuids,
+    enabled,
+    priority,
+    description,
+  };
 }

@@ -47,7 +47,8 @@ export async function listRollouts(pool: Pool, filter: RolloutFilter): Promise<R
   if (filter.activeOnly) where.push('ended_at is null');
   if (filter.status !== undefined) where.push(`status = ${place(filter.status)}`);
   if (filter.image !== undefined) where.push(`image = ${place(filter.image)}`);
-  if (filter.before !== undefined) where.push(`(created_at, id) < (${place(filter.before[0])}::timestamptz, ${place(filter.before[1])}::uuid)`);
+  if (filter.before !== undefined)
+    where.push(`(created_at, id) < (${place(filter.before[0])}::timestamptz, ${place(filter.before[1])}::uuid)`);
   const { rows } = await pool.query<RolloutRow>(
     `select ${COLUMNS} from image_rollouts ${where.length === 0 ? '' : `where ${where.join(' and ')}`} order by created_at desc, id desc limit $1`,
     values,

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import { onlyRow } from './only-row';
 
 export type Role = 'viewer' | 'operator' | 'admin';
 
@@ -14,13 +15,19 @@ const COLUMNS = `id, name, role, created_at, (created_at at time zone 'UTC')::te
 
 /** The valid token with this hash. Looking a 256-bit hash up in an index tells nothing by its timing. */
 export async function findToken(pool: Pool, hash: Buffer): Promise<{ name: string; role: Role } | null> {
-  const { rows } = await pool.query<{ name: string; role: Role }>('select name, role from api_tokens where token_hash = $1 and revoked_at is null', [hash]);
+  const { rows } = await pool.query<{ name: string; role: Role }>(
+    'select name, role from api_tokens where token_hash = $1 and revoked_at is null',
+    [hash],
+  );
   return rows[0] ?? null;
 }
 
 export async function createToken(pool: Pool, token: { name: string; role: Role; hash: Buffer }): Promise<TokenRow> {
-  const { rows } = await pool.query<TokenRow>(`insert into api_tokens (name, role, token_hash) values ($1, $2, $3) returning ${COLUMNS}`, [token.name, token.role, token.hash]);
-  return rows[0] as TokenRow;
+  const inserted = await pool.query<TokenRow>(
+    `insert into api_tokens (name, role, token_hash) values ($1, $2, $3) returning ${COLUMNS}`,
+    [token.name, token.role, token.hash],
+  );
+  return onlyRow(inserted);
 }
 
 /** Valid tokens, oldest first. */
@@ -36,6 +43,9 @@ export async function listTokens(pool: Pool, limit: number, after: [string, stri
 
 /** True when a valid token was revoked; the row stays, for the record. */
 export async function revokeToken(pool: Pool, id: string): Promise<boolean> {
-  const { rowCount } = await pool.query('update api_tokens set revoked_at = now() where id = $1 and revoked_at is null', [id]);
+  const { rowCount } = await pool.query(
+    'update api_tokens set revoked_at = now() where id = $1 and revoked_at is null',
+    [id],
+  );
   return rowCount === 1;
 }

@@ -1,7 +1,16 @@
-import { defaultRules, rulesForStrategy, type BatchStep, type DeviceSelection, type RolloutRules, type Strategy } from './rules';
+import {
+  defaultRules,
+  rulesForStrategy,
+  type BatchStep,
+  type DeviceSelection,
+  type RolloutRules,
+  type Strategy,
+} from './rules';
 
 /** One step as the API writes it. */
-export type SettingsStep = ({ percent: number } | { count: number } | { tag: string } | { fleet_id: string }) & { approval?: boolean | undefined };
+export type SettingsStep = ({ percent: number } | { count: number } | { tag: string } | { fleet_id: string }) & {
+  approval?: boolean | undefined;
+};
 
 /** A policy's settings as stored: the API's own snake_case, only what was given. Defaults apply when a push is accepted. */
 export interface PolicySettings {
@@ -9,7 +18,13 @@ export interface PolicySettings {
   pin?: 'auto' | 'tag' | 'digest' | undefined;
   batches?: SettingsStep[] | undefined;
   batch_delay_seconds?: number | undefined;
-  health?: { timeout_seconds?: number | undefined; soak_seconds?: number | undefined; checks?: { kind: 'container_running' }[] | undefined } | undefined;
+  health?:
+    | {
+        timeout_seconds?: number | undefined;
+        soak_seconds?: number | undefined;
+        checks?: { kind: 'container_running' }[] | undefined;
+      }
+    | undefined;
   max_failure_rate?: number | undefined;
   max_failures?: number | null | undefined;
   min_sample?: number | undefined;
@@ -31,7 +46,10 @@ export interface PolicyFacts {
 }
 
 /** The rules that a push accepted now under this policy would follow. */
-export function toRules({ update_strategy: strategy, settings }: Pick<PolicyFacts, 'update_strategy' | 'settings'>): RolloutRules {
+export function toRules({
+  update_strategy: strategy,
+  settings,
+}: Pick<PolicyFacts, 'update_strategy' | 'settings'>): RolloutRules {
   return rulesForStrategy({
     strategy,
     pin: settings.pin ?? defaultRules.pin,
@@ -67,7 +85,11 @@ export function effectiveSettings(policy: Pick<PolicyFacts, 'update_strategy' | 
     pin: rules.pin,
     batches: rules.steps.map(fromStep),
     batch_delay_seconds: rules.batchDelaySeconds,
-    health: { timeout_seconds: rules.healthTimeoutSeconds, soak_seconds: rules.soakSeconds, checks: [{ kind: 'container_running' }] },
+    health: {
+      timeout_seconds: rules.healthTimeoutSeconds,
+      soak_seconds: rules.soakSeconds,
+      checks: [{ kind: 'container_running' }],
+    },
     max_failure_rate: rules.maxFailureRate,
     max_failures: rules.maxFailures,
     min_sample: rules.minSample,

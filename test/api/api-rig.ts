@@ -56,7 +56,11 @@ interface CallOptions {
 export async function startApiRig(environment: Record<string, string> = {}): Promise<ApiRig> {
   const database = await createTestDatabase();
   const log = createLogger({ level: 'silent', component: 'test' });
-  const config = loadConfig({ FLEETWAVE_ADMIN_TOKEN: ADMIN_TOKEN, TEMPORAL_UI_URL: 'http://temporal.test', ...environment });
+  const config = loadConfig({
+    FLEETWAVE_ADMIN_TOKEN: ADMIN_TOKEN,
+    TEMPORAL_UI_URL: 'http://temporal.test',
+    ...environment,
+  });
   const temporal = fakeTemporal();
   const touches: Touch[] = [];
   const deps: ApiDeps = {
@@ -80,12 +84,18 @@ export async function startApiRig(environment: Record<string, string> = {}): Pro
     if (options.key !== undefined) headers['x-device-api-key'] = options.key;
     if (options.body !== undefined) headers['content-type'] = 'application/json';
     const body = options.raw ?? (options.body === undefined ? null : JSON.stringify(options.body));
-    const response = await fetch(url + path, { method, headers: { ...headers, ...options.headers }, body: body as RequestInit['body'], redirect: 'manual' } as RequestInit);
+    const response = await fetch(url + path, {
+      method,
+      headers: { ...headers, ...options.headers },
+      body: body as RequestInit['body'],
+      redirect: 'manual',
+    } as RequestInit);
     const text = await response.text();
-    const isJson = /json/.test(response.headers.get('content-type') ?? '');
+    const isJson = (response.headers.get('content-type') ?? '').includes('json');
     return { status: response.status, headers: response.headers, text, json: isJson ? JSON.parse(text) : undefined };
   }
-  const admin = (method: string, path: string, body?: unknown): Promise<Reply> => call(method, path, { token: ADMIN_TOKEN, ...(body === undefined ? {} : { body }) });
+  const admin = (method: string, path: string, body?: unknown): Promise<Reply> =>
+    call(method, path, { token: ADMIN_TOKEN, ...(body === undefined ? {} : { body }) });
 
   return {
     database,

@@ -9,13 +9,18 @@ beforeAll(async () => {
 afterAll(() => rig.close());
 
 const create = (devices: unknown) => rig.admin('POST', '/api/v1/devices', { devices });
-const redis = (image: string) => ({ apps: { '1002': { services: [{ imageName: image, config: { ports: ['6356:6379'] } }] } } });
+const redis = (image: string) => ({
+  apps: { '1002': { services: [{ imageName: image, config: { ports: ['6356:6379'] } }] } },
+});
 
 async function followPages(path: string, things: string): Promise<any[]> {
   const all: any[] = [];
   let cursor: string | null = null;
   do {
-    const { json }: any = await rig.admin('GET', `${path}${path.includes('?') ? '&' : '?'}limit=3${cursor === null ? '' : `&cursor=${cursor}`}`);
+    const { json }: any = await rig.admin(
+      'GET',
+      `${path}${path.includes('?') ? '&' : '?'}limit=3${cursor === null ? '' : `&cursor=${cursor}`}`,
+    );
     all.push(...json[things]);
     cursor = json.next_cursor;
   } while (cursor !== null);
@@ -25,20 +30,43 @@ async function followPages(path: string, things: string): Promise<any[]> {
 describe('creating devices', () => {
   test('answers uuid and key, and stores what was given', async () => {
     const uuid = randomUUID();
-    const { status, json } = await create([{ uuid: uuid.toUpperCase(), name: 'cellar', fleet_id: 'lab', tags: { ring: 'canary' }, address: '10.0.0.7', timezone: 'Europe/Berlin', target_state: redis('redis:7') }]);
+    const { status, json } = await create([
+      {
+        uuid: uuid.toUpperCase(),
+        name: 'cellar',
+        fleet_id: 'lab',
+        tags: { ring: 'canary' },
+        address: '10.0.0.7',
+        timezone: 'Europe/Berlin',
+        target_state: redis('redis:7'),
+      },
+    ]);
     expect(status).toBe(201);
     expect(json.devices).toEqual([{ uuid, api_key: expect.stringMatching(/^[0-9a-f]{64}$/) }]);
     const device = (await rig.admin('GET', `/api/v1/devices/${uuid}`)).json;
-    expect(device).toMatchObject({ uuid, name: 'cellar', fleet_id: 'lab', tags: { ring: 'canary' }, address: '10.0.0.7', timezone: 'Europe/Berlin', online: false, target_version: 1 });
+    expect(device).toMatchObject({
+      uuid,
+      name: 'cellar',
+      fleet_id: 'lab',
+      tags: { ring: 'canary' },
+      address: '10.0.0.7',
+      timezone: 'Europe/Berlin',
+      online: false,
+      target_version: 1,
+    });
     expect(JSON.stringify(device)).not.toContain('key');
     const stored = await rig.database.pool.query('select api_key_hash from devices where uuid = $1', [uuid]);
     expect(stored.rows[0].api_key_hash).toHaveLength(32);
   });
 
   test('10,000 in one request are one statement, all there with their states', async () => {
-    const devices = Array.from({ length: 10_000 }, (_value, index) => ({ fleet_id: 'many', name: `device ${index}`, target_state: redis(`redis:7.${index}`) }));
+    const devices = Array.from({ length: 10_000 }, (_value, index) => ({
+      fleet_id: 'many',
+      name: `device ${index}`,
+      target_state: redis(`redis:7.${index}`),
+    }));
     const { pool } = rig.database;
-    const before = (await pool.query('select count(*) as n from devices')).rows[0].n;
+    const before = Number((await pool.query('select count(*) as n from devices')).rows[0].n);
     let statements = 0;
     const original = pool.query.bind(pool);
     (pool as any).query = (...args: any[]) => {
@@ -68,7 +96,11 @@ describe('creating devices', () => {
   test.each([
     ['no device', [], 'devices'],
     ['10,001 devices', Array.from({ length: 10_001 }, () => ({})), 'devices'],
-    ['a uuid twice', [{ uuid: '11111111-1111-4111-8111-111111111111' }, { uuid: '11111111-1111-4111-8111-111111111111' }], 'devices.1.uuid'],
+    [
+      'a uuid twice',
+      [{ uuid: '11111111-1111-4111-8111-111111111111' }, { uuid: '11111111-1111-4111-8111-111111111111' }],
+      'devices.1.uuid',
+    ],
     ['no uuid', [{ uuid: 'one' }], 'devices.0.uuid'],
     ['an unknown field', [{ colour: 'red' }], 'devices.0.colour'],
     ['a time zone that is none', [{ timezone: 'Mars/Olympus' }], 'devices.0.timezone'],
@@ -79,7 +111,11 @@ describe('creating devices', () => {
     ['an empty name', [{ name: '' }], 'devices.0.name'],
     ['an app without services', [{ target_state: { apps: { '1': {} } } }], 'devices.0.target_state.apps.1.services'],
     ['apps as a list', [{ target_state: { apps: [] } }], 'devices.0.target_state.apps'],
-    ['a state beyond its limit', [{ target_state: { apps: { '1': { services: [], note: 'x'.repeat(300_000) } } } }], 'devices.0.target_state.apps'],
+    [
+      'a state beyond its limit',
+      [{ target_state: { apps: { '1': { services: [], note: 'x'.repeat(300_000) } } } }],
+      'devices.0.target_state.apps',
+    ],
   ])('refuses %s', async (_name, devices, path) => {
     const { status, json } = await create(devices);
     expect([status, json.errors[0].path]).toEqual([422, path]);
@@ -88,21 +124,44 @@ describe('creating devices', () => {
 
 describe('finding devices', () => {
   test('by fleet, tag and image in any form of its reference, page by page', async () => {
-    const made = (await create([
-      { fleet_id: 'find', tags: { ring: 'canary', place: 'a:b' }, target_state: redis('registry.acme.io:5000/redis:7') },
-      { fleet_id: 'find', tags: { ring: 'broad' }, target_state: { apps: { '1': { services: [{ config: { image: 'docker.io/library/mongo:6' } }] } } } },
-      ...Array.from({ length: 5 }, () => ({ fleet_id: 'find' })),
-    ])).json.devices.map((device: any) => device.uuid);
-    expect((await followPages('/api/v1/devices?fleet_id=find', 'devices')).map((device) => device.uuid)).toEqual([...made].sort());
-    const uuids = async (query: string) => (await followPages(`/api/v1/devices?${query}`, 'devices')).map((device) => device.uuid);
+    const made = (
+      await create([
+        {
+          fleet_id: 'find',
+          tags: { ring: 'canary', place: 'a:b' },
+          target_state: redis('registry.acme.io:5000/redis:7'),
+        },
+        {
+          fleet_id: 'find',
+          tags: { ring: 'broad' },
+          target_state: { apps: { '1': { services: [{ config: { image: 'docker.io/library/mongo:6' } }] } } },
+        },
+        ...Array.from({ length: 5 }, () => ({ fleet_id: 'find' })),
+      ])
+    ).json.devices.map((device: any) => device.uuid);
+    expect((await followPages('/api/v1/devices?fleet_id=find', 'devices')).map((device) => device.uuid)).toEqual(
+      [...made].sort(),
+    );
+    const uuids = async (query: string) =>
+      (await followPages(`/api/v1/devices?${query}`, 'devices')).map((device) => device.uuid);
     expect(await uuids('tag=ring:canary')).toContain(made[0]);
     expect(await uuids('fleet_id=find&tag=place:a:b')).toEqual([made[0]]);
-    for (const form of ['mongo', 'library/mongo:4', 'docker.io/library/mongo', 'index.docker.io/mongo']) expect(await uuids(`image=${form}`)).toEqual([made[1]]);
+    for (const form of ['mongo', 'library/mongo:4', 'docker.io/library/mongo', 'index.docker.io/mongo'])
+      expect(await uuids(`image=${form}`)).toEqual([made[1]]);
     expect(await uuids('image=registry.acme.io:5000/redis')).toEqual([made[0]]);
     expect(await uuids('fleet_id=find&image=redis')).toEqual([]);
   });
 
-  test.each(['limit=0', 'limit=501', 'limit=x', 'cursor=nonsense', 'tag=ring', 'image=UPPER', 'colour=red', 'fleet_id='])('refuses ?%s', async (query) => {
+  test.each([
+    'limit=0',
+    'limit=501',
+    'limit=x',
+    'cursor=nonsense',
+    'tag=ring',
+    'image=UPPER',
+    'colour=red',
+    'fleet_id=',
+  ])('refuses ?%s', async (query) => {
     const { status, json } = await rig.admin('GET', `/api/v1/devices?${query}`);
     expect([status, json.errors[0].path]).toEqual([422, `query.${query.split('=')[0]}`]);
   });
@@ -111,7 +170,11 @@ describe('finding devices', () => {
 describe('changing and deleting a device', () => {
   test('PATCH changes what is given, null clears', async () => {
     const { uuid } = await rig.device({ name: 'a', fleet_id: 'f', tags: { x: '1' } });
-    expect((await rig.admin('PATCH', `/api/v1/devices/${uuid}`, { name: null, tags: { y: '2' } })).json).toMatchObject({ name: null, fleet_id: 'f', tags: { y: '2' } });
+    expect((await rig.admin('PATCH', `/api/v1/devices/${uuid}`, { name: null, tags: { y: '2' } })).json).toMatchObject({
+      name: null,
+      fleet_id: 'f',
+      tags: { y: '2' },
+    });
     expect((await rig.admin('PATCH', `/api/v1/devices/${uuid}`, {})).status).toBe(422);
     expect((await rig.admin('PATCH', `/api/v1/devices/${uuid}`, { uuid })).status).toBe(422);
   });
@@ -136,7 +199,10 @@ describe('changing and deleting a device', () => {
       `insert into image_rollouts (image, image_name, registry, repository, tag, revision, strategy, rules, trigger, actor, workflow_id)
        values ('docker.io/library/redis', 'redis', 'docker.io', 'library/redis', '7', 'r', 'staged', '{}', 'manual', 'test', 'w') returning id`,
     );
-    await rig.database.pool.query(`insert into device_rollout_status (rollout_id, device_uuid, image, batch) values ($1, $2, 'docker.io/library/redis', 1)`, [rows[0].id, uuid]);
+    await rig.database.pool.query(
+      `insert into device_rollout_status (rollout_id, device_uuid, image, batch) values ($1, $2, 'docker.io/library/redis', 1)`,
+      [rows[0].id, uuid],
+    );
     const refused = await rig.admin('DELETE', `/api/v1/devices/${uuid}`);
     expect([refused.status, refused.json.rollouts]).toEqual([409, [rows[0].id]]);
     await rig.database.pool.query('update device_rollout_status set active = false where device_uuid = $1', [uuid]);

@@ -12,7 +12,8 @@ beforeAll(async () => {
 afterAll(() => rig.close());
 
 const PATH = '/api/v1/image-policies';
-const create = (body: object) => rig.admin('POST', PATH, { image_pattern: 'redis:*', update_strategy: 'staged', ...body });
+const create = (body: object) =>
+  rig.admin('POST', PATH, { image_pattern: 'redis:*', update_strategy: 'staged', ...body });
 
 test('a policy with nothing but pattern and strategy shows and follows the defaults, and stores none', async () => {
   const { status, json } = await create({});
@@ -54,7 +55,13 @@ test('every field that works is stored, shown and becomes a rule', async () => {
   const given = {
     tag_rule: { kind: 'glob', pattern: '7.*' },
     pin: 'digest',
-    batches: [{ tag: 'ring:canary', approval: true }, { fleet_id: 'lab' }, { count: 5 }, { percent: 50 }, { percent: 100 }],
+    batches: [
+      { tag: 'ring:canary', approval: true },
+      { fleet_id: 'lab' },
+      { count: 5 },
+      { percent: 50 },
+      { percent: 100 },
+    ],
     batch_delay_seconds: 5,
     health: { timeout_seconds: 20, soak_seconds: 0, checks: [{ kind: 'container_running' }] },
     max_failure_rate: 0,
@@ -80,7 +87,13 @@ test('every field that works is stored, shown and becomes a rule', async () => {
   expect(row && toRules(row)).toEqual({
     strategy: 'staged',
     pin: 'digest',
-    steps: [{ tag: 'ring:canary', approval: true }, { fleetId: 'lab' }, { count: 5 }, { percent: 50 }, { percent: 100 }],
+    steps: [
+      { tag: 'ring:canary', approval: true },
+      { fleetId: 'lab' },
+      { count: 5 },
+      { percent: 50 },
+      { percent: 100 },
+    ],
     batchDelaySeconds: 5,
     healthTimeoutSeconds: 20,
     soakSeconds: 0,
@@ -97,7 +110,10 @@ test('every field that works is stored, shown and becomes a rule', async () => {
 });
 
 test('auto shows one batch of all at once, manual that it waits for approval', async () => {
-  expect((await create({ update_strategy: 'auto' })).json).toMatchObject({ batches: [{ percent: 100 }], batch_delay_seconds: 0 });
+  expect((await create({ update_strategy: 'auto' })).json).toMatchObject({
+    batches: [{ percent: 100 }],
+    batch_delay_seconds: 0,
+  });
   expect((await create({ update_strategy: 'manual' })).json.requires_approval).toBe(true);
 });
 
@@ -140,7 +156,11 @@ describe('refused as wrong', () => {
     ['no tries', { retry: { attempts: 0 } }, 'retry.attempts'],
     ['a glob without a pattern', { tag_rule: { kind: 'glob' } }, 'tag_rule.pattern'],
     ['a glob no tag can match', { tag_rule: { kind: 'glob', pattern: '-x' } }, 'tag_rule.pattern'],
-    ['too many devices', { device_uuids: Array.from({ length: 10_001 }, () => '11111111-1111-4111-8111-111111111111') }, 'device_uuids'],
+    [
+      'too many devices',
+      { device_uuids: Array.from({ length: 10_001 }, () => '11111111-1111-4111-8111-111111111111') },
+      'device_uuids',
+    ],
     ['a flag in words', { enabled: 'yes' }, 'enabled'],
   ])('%s', async (_name, body, path) => {
     const { status, json } = await create(body);
@@ -150,16 +170,25 @@ describe('refused as wrong', () => {
 
 test('PATCH merges, PUT replaces, DELETE deletes', async () => {
   const { id } = (await create({ health: { timeout_seconds: 20 }, fleet_id: 'lab', pin: 'tag' })).json;
-  expect((await rig.admin('PATCH', `${PATH}/${id}`, { health: { soak_seconds: 7 }, fleet_id: null })).json).toMatchObject({
+  expect(
+    (await rig.admin('PATCH', `${PATH}/${id}`, { health: { soak_seconds: 7 }, fleet_id: null })).json,
+  ).toMatchObject({
     health: { timeout_seconds: 20, soak_seconds: 7 },
     fleet_id: null,
     pin: 'tag',
   });
-  expect((await rig.admin('PUT', `${PATH}/${id}`, { image_pattern: 'nginx', update_strategy: 'auto' })).json).toMatchObject({ image_pattern: 'nginx', pin: 'auto', health: { timeout_seconds: 300 } });
+  expect(
+    (await rig.admin('PUT', `${PATH}/${id}`, { image_pattern: 'nginx', update_strategy: 'auto' })).json,
+  ).toMatchObject({ image_pattern: 'nginx', pin: 'auto', health: { timeout_seconds: 300 } });
   expect((await rig.admin('PUT', `${PATH}/${id}`, { update_strategy: 'auto' })).status).toBe(422);
   expect((await rig.admin('PATCH', `${PATH}/${id}`, {})).status).toBe(422);
   expect((await rig.admin('DELETE', `${PATH}/${id}`)).status).toBe(204);
-  for (const [method, body] of [['GET'], ['DELETE'], ['PATCH', { pin: 'tag' }], ['PUT', { image_pattern: 'a', update_strategy: 'auto' }]] as const) {
+  for (const [method, body] of [
+    ['GET'],
+    ['DELETE'],
+    ['PATCH', { pin: 'tag' }],
+    ['PUT', { image_pattern: 'a', update_strategy: 'auto' }],
+  ] as const) {
     expect((await rig.admin(method, `${PATH}/${id}`, body)).status).toBe(404);
   }
 });
@@ -169,7 +198,13 @@ test('concurrent PATCHes of different fields are all kept', async () => {
   const patches = [{ priority: 7 }, { pin: 'tag' }, { description: 'kept' }, { min_sample: 9 }];
   const replies = await Promise.all(patches.map((patch) => rig.admin('PATCH', `${PATH}/${id}`, patch)));
   expect(replies.map((reply) => reply.status)).toEqual([200, 200, 200, 200]);
-  expect((await rig.admin('GET', `${PATH}/${id}`)).json).toMatchObject({ priority: 7, pin: 'tag', description: 'kept', min_sample: 9, max_failure_rate: 0.3 });
+  expect((await rig.admin('GET', `${PATH}/${id}`)).json).toMatchObject({
+    priority: 7,
+    pin: 'tag',
+    description: 'kept',
+    min_sample: 9,
+    max_failure_rate: 0.3,
+  });
 });
 
 test('the list is oldest first, page by page, each once', async () => {

@@ -15,13 +15,25 @@ beforeEach(() => {
 });
 afterAll(() => rig.close());
 
-async function rollout(fields: { status?: string; dispatched?: boolean; ended?: boolean; image?: string; progress?: object } = {}): Promise<string> {
+async function rollout(
+  fields: { status?: string; dispatched?: boolean; ended?: boolean; image?: string; progress?: object } = {},
+): Promise<string> {
   revision += 1;
   const image = fields.image ?? `docker.io/library/image${revision}`;
   const { rows } = await rig.database.pool.query(
     `insert into image_rollouts (image, image_name, registry, repository, tag, revision, strategy, rules, trigger, actor, workflow_id, status, dispatched_at, ended_at, progress)
      values ($1, $2, 'docker.io', $3, '7', $4, 'staged', '{}', 'webhook', 'test', $5, $6, case when $7 then now() end, case when $8 then now() end, $9) returning id`,
-    [image, image.replace('docker.io/library/', ''), image.replace('docker.io/', ''), String(revision), `rollout:${image}:${revision}`, fields.status ?? 'in_progress', fields.dispatched ?? true, fields.ended ?? false, fields.progress ?? null],
+    [
+      image,
+      image.replace('docker.io/library/', ''),
+      image.replace('docker.io/', ''),
+      String(revision),
+      `rollout:${image}:${revision}`,
+      fields.status ?? 'in_progress',
+      fields.dispatched ?? true,
+      fields.ended ?? false,
+      fields.progress ?? null,
+    ],
   );
   return rows[0].id;
 }
@@ -38,30 +50,63 @@ async function addDevices(id: string, batch: number | null, status: string, coun
 describe('reading rollouts', () => {
   test('one rollout shows its counts and batches, counted where the devices are', async () => {
     const id = await rollout();
-    await rig.database.pool.query(`insert into rollout_batches (rollout_id, number, planned, status, rule, started_at) values ($1, 1, 5, 'passed', 'all healthy', now()), ($1, 2, 2, 'pending', null, null)`, [id]);
+    await rig.database.pool.query(
+      `insert into rollout_batches (rollout_id, number, planned, status, rule, started_at) values ($1, 1, 5, 'passed', 'all healthy', now()), ($1, 2, 2, 'pending', null, null)`,
+      [id],
+    );
     await addDevices(id, 1, 'completed', 4);
     await addDevices(id, 1, 'failed', 1);
     await addDevices(id, 2, 'pending', 2);
     await addDevices(id, null, 'skipped', 3);
     const { json } = await rig.admin('GET', `/api/v1/rollouts/${id}`);
-    expect(json).toMatchObject({ rollout_id: id, image: `image${revision}`, tag: '7', status: 'in_progress', trigger: 'webhook', ended_at: null });
-    expect(json.temporal_url).toBe(`http://temporal.test/namespaces/default/workflows/${encodeURIComponent(json.workflow_id)}`);
-    expect(json.counts).toMatchObject({ planned: 7, attempted: 5, healthy: 4, failed: 1, deferred: 0, already_on_target: 3 });
-    expect(json.batches.map((batch: any) => [batch.number, batch.planned, batch.status, batch.verdict, batch.rule, batch.counts.healthy])).toEqual([
+    expect(json).toMatchObject({
+      rollout_id: id,
+      image: `image${revision}`,
+      tag: '7',
+      status: 'in_progress',
+      trigger: 'webhook',
+      ended_at: null,
+    });
+    expect(json.temporal_url).toBe(
+      `http://temporal.test/namespaces/default/workflows/${encodeURIComponent(json.workflow_id)}`,
+    );
+    expect(json.counts).toMatchObject({
+      planned: 7,
+      attempted: 5,
+      healthy: 4,
+      failed: 1,
+      deferred: 0,
+      already_on_target: 3,
+    });
+    expect(
+      json.batches.map((batch: any) => [
+        batch.number,
+        batch.planned,
+        batch.status,
+        batch.verdict,
+        batch.rule,
+        batch.counts.healthy,
+      ]),
+    ).toEqual([
       [1, 5, 'passed', 'pass', 'all healthy', 4],
       [2, 2, 'pending', null, null, 0],
     ]);
   });
 
   test('lists: newest first, by status and image in any form, active ones apart', async () => {
-    const mine = [await rollout({ image: 'docker.io/library/listed', status: 'paused' }), await rollout({ image: 'docker.io/library/listed', status: 'completed', ended: true })];
+    const mine = [
+      await rollout({ image: 'docker.io/library/listed', status: 'paused' }),
+      await rollout({ image: 'docker.io/library/listed', status: 'completed', ended: true }),
+    ];
     const ids = async (path: string) => (await rig.admin('GET', path)).json.rollouts.map((row: any) => row.rollout_id);
     expect(await ids('/api/v1/rollouts?image=listed')).toEqual([...mine].reverse());
     expect(await ids('/api/v1/rollouts?image=docker.io/library/listed:9&status=paused')).toEqual([mine[0]]);
     expect(await ids('/api/v1/rollouts/active?image=listed')).toEqual([mine[0]]);
     const first = (await rig.admin('GET', '/api/v1/rollouts?image=listed&limit=1')).json;
     expect(first.rollouts[0].rollout_id).toBe(mine[1]);
-    expect((await rig.admin('GET', `/api/v1/rollouts?image=listed&limit=1&cursor=${first.next_cursor}`)).json).toMatchObject({ rollouts: [{ rollout_id: mine[0] }], next_cursor: null });
+    expect(
+      (await rig.admin('GET', `/api/v1/rollouts?image=listed&limit=1&cursor=${first.next_cursor}`)).json,
+    ).toMatchObject({ rollouts: [{ rollout_id: mine[0] }], next_cursor: null });
     expect((await rig.admin('GET', '/api/v1/rollouts?status=done')).status).toBe(422);
   });
 
@@ -71,36 +116,78 @@ describe('reading rollouts', () => {
     await addDevices(id, 2, 'failed', 2);
     const failed = (await rig.admin('GET', `/api/v1/rollouts/${id}/devices?status=failed`)).json.devices;
     expect(failed).toHaveLength(2);
-    expect(failed[0]).toMatchObject({ batch: 2, status: 'failed', reason: 'because', previous: [{ app_id: '1', service: 'web', field: 'imageName', image: 'a:1' }], target: 'a:2', current: null });
+    expect(failed[0]).toMatchObject({
+      batch: 2,
+      status: 'failed',
+      reason: 'because',
+      previous: [{ app_id: '1', service: 'web', field: 'imageName', image: 'a:1' }],
+      target: 'a:2',
+      current: null,
+    });
     const page = (await rig.admin('GET', `/api/v1/rollouts/${id}/devices?batch=1&limit=2`)).json;
-    const rest = (await rig.admin('GET', `/api/v1/rollouts/${id}/devices?batch=1&limit=2&cursor=${page.next_cursor}`)).json;
+    const rest = (await rig.admin('GET', `/api/v1/rollouts/${id}/devices?batch=1&limit=2&cursor=${page.next_cursor}`))
+      .json;
     expect(new Set([...page.devices, ...rest.devices].map((device: any) => device.device_uuid)).size).toBe(3);
     expect(rest.next_cursor).toBeNull();
   });
 
   test('events in order, page by page', async () => {
     const id = await rollout();
-    await rig.database.pool.query(`insert into rollout_events (rollout_id, type, actor, reason, batch) select $1, 'step.' || n, 'token:ci', 'why', n from generate_series(1, 3) n`, [id]);
+    await rig.database.pool.query(
+      `insert into rollout_events (rollout_id, type, actor, reason, batch) select $1, 'step.' || n, 'token:ci', 'why', n from generate_series(1, 3) n`,
+      [id],
+    );
     const { json } = await rig.admin('GET', `/api/v1/rollouts/${id}/events?limit=2`);
     expect(json.events.map((event: any) => event.type)).toEqual(['step.1', 'step.2']);
     expect(json.events[0]).toMatchObject({ actor: 'token:ci', reason: 'why', batch: 1, data: {} });
-    expect((await rig.admin('GET', `/api/v1/rollouts/${id}/events?cursor=${json.next_cursor}`)).json.events.map((event: any) => event.type)).toEqual(['step.3']);
+    expect(
+      (await rig.admin('GET', `/api/v1/rollouts/${id}/events?cursor=${json.next_cursor}`)).json.events.map(
+        (event: any) => event.type,
+      ),
+    ).toEqual(['step.3']);
   });
 
   test('status comes from the workflow; else from its last record; never from another rollout of the tag', async () => {
-    const id = await rollout({ progress: { batch: 2, waiting_for: 'health of 3 devices', until: '2026-01-01T00:00:00.000Z' } });
-    expect((await rig.admin('GET', `/api/v1/rollouts/${id}/status`)).json).toMatchObject({ rollout_id: id, status: 'in_progress', batch: 2, waiting_for: 'health of 3 devices', commands: ['pause', 'cancel', 'rollback', 'advance'] });
-    rig.temporal.view = { rollout_id: id, status: 'paused', batch: 3, batches: 3, counts: {}, waiting_for: 'resume', since: null, until: null, next_rule: null, commands: ['resume'] };
+    const id = await rollout({
+      progress: { batch: 2, waiting_for: 'health of 3 devices', until: '2026-01-01T00:00:00.000Z' },
+    });
+    expect((await rig.admin('GET', `/api/v1/rollouts/${id}/status`)).json).toMatchObject({
+      rollout_id: id,
+      status: 'in_progress',
+      batch: 2,
+      waiting_for: 'health of 3 devices',
+      commands: ['pause', 'cancel', 'rollback', 'advance'],
+    });
+    rig.temporal.view = {
+      rollout_id: id,
+      status: 'paused',
+      batch: 3,
+      batches: 3,
+      counts: {},
+      waiting_for: 'resume',
+      since: null,
+      until: null,
+      next_rule: null,
+      commands: ['resume'],
+    };
     expect((await rig.admin('GET', `/api/v1/rollouts/${id}/status`)).json).toEqual(rig.temporal.view);
     rig.temporal.view = { ...rig.temporal.view, rollout_id: randomUUID() };
     expect((await rig.admin('GET', `/api/v1/rollouts/${id}/status`)).json.batch).toBe(2);
     const waiting = await rollout({ status: 'pending', dispatched: false });
-    expect((await rig.admin('GET', `/api/v1/rollouts/${waiting}/status`)).json.waiting_for).toBe('the start of its workflow');
+    expect((await rig.admin('GET', `/api/v1/rollouts/${waiting}/status`)).json.waiting_for).toBe(
+      'the start of its workflow',
+    );
   });
 
   test('404 for an unknown rollout, on every route', async () => {
     const base = `/api/v1/rollouts/${randomUUID()}`;
-    for (const [method, path] of [['GET', ''], ['GET', '/status'], ['GET', '/devices'], ['GET', '/events'], ['POST', '/pause']] as const) {
+    for (const [method, path] of [
+      ['GET', ''],
+      ['GET', '/status'],
+      ['GET', '/devices'],
+      ['GET', '/events'],
+      ['POST', '/pause'],
+    ] as const) {
       expect((await rig.admin(method, base + path)).status).toBe(404);
     }
     expect((await rig.admin('GET', '/api/v1/rollouts/none')).status).toBe(422);
@@ -108,13 +195,16 @@ describe('reading rollouts', () => {
 });
 
 describe('commands', () => {
-  const command = (id: string, name: string, body?: unknown) => rig.admin('POST', `/api/v1/rollouts/${id}/${name}`, body);
+  const command = (id: string, name: string, body?: unknown) =>
+    rig.admin('POST', `/api/v1/rollouts/${id}/${name}`, body);
 
   test('is a signal of the same name with actor and reason, and tells its effect', async () => {
     const id = await rollout();
     const { status, json } = await command(id, 'pause', { reason: 'lunch' });
     expect([status, json]).toEqual([202, { rollout_id: id, command: 'pause', effect: expect.any(String) }]);
-    expect(rig.temporal.signals).toEqual([{ workflowId: expect.stringContaining('rollout:'), name: 'pause', payload: { reason: 'lunch', actor: 'admin' } }]);
+    expect(rig.temporal.signals).toEqual([
+      { workflowId: expect.stringContaining('rollout:'), name: 'pause', payload: { reason: 'lunch', actor: 'admin' } },
+    ]);
   });
 
   test('needs no body; rollback-all is rollback', async () => {
@@ -152,14 +242,20 @@ describe('commands', () => {
     expect((await command(id, 'pause', { reason: 'x'.repeat(501) })).status).toBe(422);
   });
 
-  test.each(['retry', 'exclude', `devices/${randomUUID()}/rollback`])('%s says that it is not available yet', async (name) => {
-    expect((await command(await rollout(), name)).status).toBe(501);
-  });
+  test.each(['retry', 'exclude', `devices/${randomUUID()}/rollback`])(
+    '%s says that it is not available yet',
+    async (name) => {
+      expect((await command(await rollout(), name)).status).toBe(501);
+    },
+  );
 });
 
 test('holds are listed newest first and lifted once, with an event', async () => {
   const id = await rollout();
-  const { rows } = await rig.database.pool.query(`insert into image_holds (image, tag, revision, rollout_id, reason) select 'i', '7', n::text, $1, 'failed' from generate_series(1, 3) n returning id`, [id]);
+  const { rows } = await rig.database.pool.query(
+    `insert into image_holds (image, tag, revision, rollout_id, reason) select 'i', '7', n::text, $1, 'failed' from generate_series(1, 3) n returning id`,
+    [id],
+  );
   const list = async () => (await rig.admin('GET', '/api/v1/holds?limit=2')).json;
   const first = await list();
   const rest = (await rig.admin('GET', `/api/v1/holds?limit=2&cursor=${first.next_cursor}`)).json;
@@ -167,5 +263,7 @@ test('holds are listed newest first and lifted once, with an event', async () =>
   expect((await rig.admin('DELETE', `/api/v1/holds/${rows[0].id}`)).status).toBe(204);
   expect((await rig.admin('DELETE', `/api/v1/holds/${rows[0].id}`)).status).toBe(404);
   expect((await list()).holds).toHaveLength(2);
-  expect((await rig.admin('GET', `/api/v1/rollouts/${id}/events`)).json.events).toMatchObject([{ type: 'hold.lifted', actor: 'admin', data: { hold_id: rows[0].id } }]);
+  expect((await rig.admin('GET', `/api/v1/rollouts/${id}/events`)).json.events).toMatchObject([
+    { type: 'hold.lifted', actor: 'admin', data: { hold_id: rows[0].id } },
+  ]);
 });

@@ -44,7 +44,7 @@ const BIGINT = 20;
 
 function typeParser(type: number, format?: 'text' | 'binary'): (value: string) => unknown {
   if (type === BIGINT && format !== 'binary') return parseBigint;
-  return types.getTypeParser(type, format) as (value: string) => unknown;
+  return types.getTypeParser(type as Parameters<typeof types.getTypeParser>[0], format) as (value: string) => unknown;
 }
 
 /** Counts and versions stay far below 2^53; a value above it is a bug that must not be rounded. */

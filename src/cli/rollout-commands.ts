@@ -22,7 +22,9 @@ export async function listRollouts(api: ApiClient, options: ListOptions, termina
     return;
   }
   if (rollouts.length === 0) {
-    terminal.say('No rollout yet. One starts when a registry pushes to /api/v1/webhooks/docker-registry and a policy matches the image.\n');
+    const filtered = options.status !== undefined || options.image !== undefined;
+    if (filtered) terminal.say('No rollout matches.\n');
+    else terminal.say('No rollout yet. One starts when a registry pushes to /api/v1/webhooks/docker-registry and a policy matches the image.\n');
     return;
   }
   const rows = rollouts.map((rollout) => listRow(rollout, terminal));
@@ -59,7 +61,7 @@ export async function showRollout(api: ApiClient, given: string, options: ShowOp
   // With --json the watching is silent: one document, once the rollout has ended.
   const shown: Terminal = options.json === true ? { ...terminal, write: () => undefined } : terminal;
   const state = options.watch === true ? await watchRollout(api, id, shown, { intervalMs: WATCH_INTERVAL_MS }) : await readRollout(api, id);
-  if (options.json === true) terminal.write(`${JSON.stringify({ ...state.rollout, ...state.status }, undefined, 2)}\n`);
+  if (options.json === true) terminal.write(`${JSON.stringify({ ...state.status, ...state.rollout }, undefined, 2)}\n`);
   else if (options.watch !== true) terminal.write(`${rolloutLines(state, terminal.columns() ?? UNKNOWN_WIDTH, terminal.colors).join('\n')}\n${linkLine(state.rollout, terminal.colors)}`);
   return options.watch === true && state.rollout.status !== 'completed' ? exitCodes.otherEnd : exitCodes.done;
 }
@@ -70,9 +72,12 @@ export async function commandRollout(api: ApiClient, command: string, given: str
   terminal.write(`${command}: ${answer.effect}\n`);
 }
 
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
 /** `latest` is the newest rollout, so that nobody copies an id while one thing is going on. */
 async function resolveId(api: ApiClient, given: string): Promise<string> {
-  if (given !== 'latest') return given;
+  if (UUID.test(given)) return given;
+  if (given !== 'latest') throw new CliError(`"${given}" is no rollout's id. \`fleetwave rollouts\` lists them; \`latest\` is the newest one.`, exitCodes.usage);
   const newest = (await api.get('/rollouts?limit=1', RolloutList)).rollouts[0];
   if (newest === undefined) throw new CliError('There is no rollout yet.');
   return newest.rollout_id;

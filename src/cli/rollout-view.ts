@@ -82,9 +82,11 @@ function waitingSentence(status: RolloutStatusAnswer): string | null {
   return `${status.waiting_for}${status.since ? `, since ${clock(status.since)}` : ''}${status.until ? `, until ${clock(status.until)}` : ''}`;
 }
 
-/** Local time of day; the date is known to whoever watches. */
+/** Local time of day, with the day where it is another one than today: an approval may wait for a day. */
 function clock(iso: string): string {
-  return new Date(iso).toLocaleTimeString('en-GB');
+  const time = new Date(iso);
+  const day = time.toDateString() === new Date().toDateString() ? '' : `${time.toLocaleDateString('sv-SE')} `;
+  return `${day}${time.toLocaleTimeString('en-GB')}`;
 }
 
 export function paintStatus(status: string, colors: Colors): string {

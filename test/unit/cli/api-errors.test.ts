@@ -24,6 +24,8 @@ afterAll(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
+const ID = '00000000-0000-4000-8000-000000000001';
+
 async function run(args: string[], address = url): Promise<{ code: number; out: string; err: string }> {
   const terminal = capturedTerminal();
   const code = await runCommandLine(['--url', address, '--token', 'secret', ...args], { terminal, input: process.stdin, version: '0' });
@@ -47,7 +49,7 @@ test.each([
   [500, { title: 'Internal error', request_id: 'q7' }, ['Internal error', "server's", 'request q7']],
 ])('status %d is told in words, exit code 1', async (status, body, parts) => {
   next = { status, body };
-  const { code, out, err } = await run(['pause', 'r1']);
+  const { code, out, err } = await run(['pause', ID]);
   expect(code).toBe(1);
   expect(out).toBe('');
   for (const part of parts) expect(err).toContain(part);
@@ -59,8 +61,16 @@ test('something else than Fleetwave at the address is named as such', async () =
 });
 
 test('a command says what it does, with the operator token and the reason', async () => {
-  next = { status: 202, body: { rollout_id: 'r1', command: 'pause', effect: 'no further device is told' } };
-  const { code, out } = await run(['pause', 'r1', '--reason', 'looks odd']);
+  next = { status: 202, body: { rollout_id: ID, command: 'pause', effect: 'no further device is told' } };
+  const { code, out } = await run(['pause', ID, '--reason', 'looks odd']);
   expect({ code, out }).toEqual({ code: 0, out: 'pause: no further device is told\n' });
-  expect(seen.at(-1)).toEqual({ method: 'POST', path: '/api/v1/rollouts/r1/pause', token: 'Bearer secret' });
+  expect(seen.at(-1)).toEqual({ method: 'POST', path: `/api/v1/rollouts/${ID}/pause`, token: 'Bearer secret' });
+});
+
+test('an id that is none is refused before anything is asked', async () => {
+  const asked = seen.length;
+  const { code, err } = await run(['pause', 'r1']);
+  expect(code).toBe(2);
+  expect(err).toContain('`fleetwave rollouts` lists them');
+  expect(seen).toHaveLength(asked);
 });

@@ -39,12 +39,11 @@ export function createPool(options: DatabasePoolOptions): Pool {
   return pool;
 }
 
-/** The type number that PostgreSQL gives `bigint`. */
-const BIGINT = 20;
+type TypeNumber = Parameters<typeof types.getTypeParser>[0];
 
-function typeParser(type: number, format?: 'text' | 'binary'): (value: string) => unknown {
-  if (type === BIGINT && format !== 'binary') return parseBigint;
-  return types.getTypeParser(type as Parameters<typeof types.getTypeParser>[0], format) as (value: string) => unknown;
+function typeParser(type: TypeNumber, format?: 'text' | 'binary'): (value: string) => unknown {
+  if (type === types.builtins.INT8 && format !== 'binary') return parseBigint;
+  return types.getTypeParser(type, format) as (value: string) => unknown;
 }
 
 /** Counts and versions stay far below 2^53; a value above it is a bug that must not be rounded. */

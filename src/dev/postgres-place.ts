@@ -6,6 +6,7 @@ import {
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -17,6 +18,7 @@ import type { Account, PostgresBinaries } from './postgres-binaries';
 
 /** Survives a restart of the machine and can be entered by every user. */
 const OPEN_DIRECTORY = '/var/tmp';
+const PLACE_PREFIX = 'fleetwave-data-';
 
 /**
  * Whether the account may enter every directory on the way. Root's checkout often lies where only root may go (`/root`,
@@ -39,10 +41,23 @@ export function placeForCluster(directory: string, account: Account | undefined)
   if (account === undefined || isReachable(join(directory, 'postgres'), account)) return directory;
   const kept = join(directory, 'postgres.place');
   if (existsSync(kept)) return ownDirectory(readFileSync(kept, 'utf8'));
-  const place = mkdtempSync(join(OPEN_DIRECTORY, 'fleetwave-data-'));
+  removeAbandonedPlaces();
+  const place = mkdtempSync(join(OPEN_DIRECTORY, PLACE_PREFIX));
   chmodSync(place, 0o755);
+  writeFileSync(join(place, 'data-directory'), directory);
   writeFileSync(kept, place);
   return place;
+}
+
+/** Whose data directory has been deleted, or has another place by now, so that nothing can find the cluster any more. */
+function removeAbandonedPlaces(): void {
+  for (const name of readdirSync(OPEN_DIRECTORY).filter((entry) => entry.startsWith(PLACE_PREFIX))) {
+    const place = join(OPEN_DIRECTORY, name);
+    if (lstatSync(place).uid !== process.getuid?.() || !existsSync(join(place, 'data-directory'))) continue;
+    const kept = join(readFileSync(join(place, 'data-directory'), 'utf8'), 'postgres.place');
+    if (existsSync(kept) && readFileSync(kept, 'utf8') === place) continue;
+    if (!existsSync(join(place, 'postgres', 'postmaster.pid'))) rmSync(place, { recursive: true, force: true });
+  }
 }
 
 /** The binaries as installed, else a copy (60 MB, made once for each installation) that the account can reach. */

@@ -44,8 +44,9 @@ export function placeForCluster(directory: string, account: Account | undefined)
   removeAbandonedPlaces();
   const place = mkdtempSync(join(OPEN_DIRECTORY, PLACE_PREFIX));
   chmodSync(place, 0o755);
-  writeFileSync(join(place, 'data-directory'), directory);
+  // In this order, so that a cleaning start beside this one never sees the place without its keeper.
   writeFileSync(kept, place);
+  writeFileSync(join(place, 'data-directory'), directory);
   return place;
 }
 

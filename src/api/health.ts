@@ -10,7 +10,9 @@ const Readiness = z.object({
 });
 
 /** A probe must answer before its caller gives up, whatever hangs underneath. */
-const PROBE_LIMIT_MS = 2000;
+const DATABASE_LIMIT_MS = 2000;
+/** Kubernetes gives a probe one second by default, and an absent Temporal must not make the API look unready. */
+const TEMPORAL_LIMIT_MS = 500;
 
 export function healthRoutes(deps: ApiDeps): Route[] {
   return [
@@ -35,8 +37,9 @@ export function healthRoutes(deps: ApiDeps): Route[] {
       },
       handle: async () => {
         const [database, temporal] = await Promise.all([
-          within(checkDatabase(deps), { postgres: 'no answer', schema: 'unknown' }),
+          within(DATABASE_LIMIT_MS, checkDatabase(deps), { postgres: 'no answer', schema: 'unknown' }),
           within(
+            TEMPORAL_LIMIT_MS,
             deps.temporal.isReachable().catch(() => false),
             false,
           ),
@@ -74,12 +77,12 @@ async function checkDatabase({ pool }: ApiDeps): Promise<{ postgres: string; sch
 }
 
 /** The promise's value, or `otherwise` when it takes too long; the promise itself goes on and is ignored. */
-async function within<T>(promise: Promise<T>, otherwise: T): Promise<T> {
+async function within<T>(limitMs: number, promise: Promise<T>, otherwise: T): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<T>((resolve) => {
     timer = setTimeout(() => {
       resolve(otherwise);
-    }, PROBE_LIMIT_MS);
+    }, limitMs);
   });
   try {
     return await Promise.race([promise, late]);

@@ -46,7 +46,9 @@ function startRequest(rollout: PendingRollout): StartRequest {
     // The UI's list takes 200 bytes; image and tag alone may be longer than that.
     summary: `${image}:${tag}, ${strategy}, ${origin}`.slice(0, 200),
     details: [
-      `Rollout \`${id}\`, attempt ${String(attempt)}, accepted ${origin} (${actor}).`,
+      `Rollout \`${id}\`, attempt ${String(attempt)}, started by ${actor}.`,
+      // Without an empty line the UI shows the list as one paragraph.
+      '',
       `- image: \`${image}:${tag}\``,
       `- digest: ${digest === null ? 'not told by the sender' : `\`${digest}\``}`,
     ].join('\n'),

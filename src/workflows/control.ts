@@ -1,4 +1,10 @@
-import { setCurrentDetails, setDefaultSignalHandler, setHandler, upsertSearchAttributes, type SignalDefinition } from '@temporalio/workflow';
+import {
+  setCurrentDetails,
+  setDefaultSignalHandler,
+  setHandler,
+  upsertSearchAttributes,
+  type SignalDefinition,
+} from '@temporalio/workflow';
 import type { RecordHealthInput } from '../activities/record';
 import { commandDescriptions, commandEffect, type Command } from '../domain/commands';
 import type { RolloutStatus } from '../domain/rollout-states';
@@ -36,7 +42,10 @@ export interface Control {
   /** Shows the state everywhere it is shown: current details, search attribute. */
   show(): void;
   /** Adds an event to what is to be recorded. */
-  note(type: string, fields?: { actor?: string; reason?: string | null; batch?: number | null; data?: Record<string, unknown> }): void;
+  note(
+    type: string,
+    fields?: { actor?: string; reason?: string | null; batch?: number | null; data?: Record<string, unknown> },
+  ): void;
   /** Device words that came as signals, to be recorded by an activity. */
   words: RecordHealthInput[];
 }
@@ -64,7 +73,8 @@ export function listen(state: RolloutState): Control {
   };
 
   function remark(text: string): void {
-    state.remarks = [...state.remarks, text].slice(-REMARKS_SHOWN);
+    const time = new Date(Date.now()).toISOString().slice(11, 19);
+    state.remarks = [...state.remarks, `${time} ${text}`].slice(-REMARKS_SHOWN);
   }
 
   function command(name: Command, payload: CommandPayload | undefined): void {
@@ -87,30 +97,46 @@ export function listen(state: RolloutState): Control {
       const word = deviceWord(payload);
       if (word !== null) words.push(word);
     },
-    { description: 'Look at the health of the batch now; with {"device": "<uuid>", "status": "healthy"} also record a device\'s own word.' },
+    {
+      description:
+        'Look at the health of the batch now; with {"device": "<uuid>", "status": "healthy"} also record a device\'s own word.',
+    },
   );
   setHandler(
     supersedeSignal,
     (payload) => {
       if (state.stop !== null || state.phase === 'rolling_back') return;
-      state.stop = { kind: 'supersede', reason: `a newer push of the same tag took over (${payload?.rolloutId ?? 'unknown rollout'})`, actor: 'fleetwave' };
+      state.stop = {
+        kind: 'supersede',
+        reason: `a newer push of the same tag took over (${payload?.rolloutId ?? 'unknown rollout'})`,
+        actor: 'fleetwave',
+      };
     },
     { description: 'Sent by Fleetwave when a newer push of the same tag was accepted.' },
   );
-  setHandler(statusQuery, () => viewOf(state), { description: 'What the rollout waits for, since and until when, and what can be done.' });
+  setHandler(statusQuery, () => viewOf(state), {
+    description: 'What the rollout waits for, since and until when, and what can be done.',
+  });
   // Last: setting it drains the buffer of early signals, and those with a handler of their own must not fall in here.
   setDefaultSignalHandler((name) => {
-    remark(`unknown signal "${name}": did you mean one of ${Object.keys(signals).join(', ')}?`);
+    remark(`unknown signal "${name.slice(0, 100)}" changes nothing; ${suggestionFor(name)}`);
     control.note('command.unknown', { actor: 'temporal', data: { signal: name.slice(0, 100) } });
     control.show();
   });
   return control;
 }
 
+/** Signal names are case-sensitive, which a person who types one does not know. */
+function suggestionFor(name: string): string {
+  const meant = Object.keys(signals).find((known) => known === name.trim().toLowerCase());
+  return meant === undefined ? `it can be told: ${Object.keys(signals).join(', ')}` : `did you mean "${meant}"?`;
+}
+
 function obey(state: RolloutState, name: Command, reason: string, actor: string): void {
   switch (name) {
     case 'pause':
       state.paused = true;
+      state.pausedAt = Date.now();
       break;
     case 'resume':
       state.paused = false;
@@ -138,14 +164,22 @@ const deviceWords = new Set<unknown>(['healthy', 'unhealthy', 'failed', 'rejecte
 
 /** Only what the database can take: an activity given anything else would be tried again for ever. */
 function deviceWord(payload: unknown): RecordHealthInput | null {
-  const { device, status, message } = (typeof payload === 'object' && payload !== null ? payload : {}) as Record<string, unknown>;
+  const { device, status, message } = (typeof payload === 'object' && payload !== null ? payload : {}) as Record<
+    string,
+    unknown
+  >;
   if (typeof device !== 'string' || !DEVICE_UUID.test(device) || !deviceWords.has(status)) return null;
-  return { device, status: status as RecordHealthInput['status'], message: typeof message === 'string' ? message.slice(0, 500) : null };
+  return {
+    device,
+    status: status as RecordHealthInput['status'],
+    message: typeof message === 'string' ? message.slice(0, 500) : null,
+  };
 }
 
 /** The input box of the Temporal UI takes any JSON: whatever is there, two short strings or nothing come out. */
 function readable(payload: unknown): { actor: string; reason: string | null } {
   const given = typeof payload === 'object' && payload !== null ? (payload as Record<string, unknown>) : {};
-  const text = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value.slice(0, 500) : null);
+  const text = (value: unknown): string | null =>
+    typeof value === 'string' && value !== '' ? value.slice(0, 500) : null;
   return { actor: text(given['actor']) ?? 'temporal', reason: text(given['reason']) };
 }

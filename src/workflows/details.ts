@@ -1,20 +1,75 @@
 import type { RolloutState } from './state';
 import { viewOf } from './state';
 
-/** What the Temporal UI shows of a running rollout, as Markdown: the same facts as `GET /rollouts/:id/status`. */
+/** Longer summaries push everything else out of the UI's timeline; the whole text is in the events. */
+const LONGEST_SUMMARY = 150;
+
+/**
+ * What the Temporal UI shows of a running rollout, as Markdown: the same facts as `GET /rollouts/:id/status`, the most
+ * needed first, since the UI shows a small part of a long text.
+ */
 export function detailsOf(state: RolloutState): string {
   const view = viewOf(state);
-  const counts = Object.entries(view.counts).filter(([name, devices]) => devices > 0 || name === 'planned' || name === 'healthy');
-  const lines = [
-    `**${view.status}**${view.batch === null ? '' : `, batch ${view.batch} of ${view.batches}`}`,
-    '',
-    `- image: \`${state.input.image}:${state.input.tag}\``,
-    `- devices: ${counts.map(([name, devices]) => `${devices} ${name.replaceAll('_', ' ')}`).join(', ')}`,
-    `- waiting for: ${view.waiting_for ?? 'nothing'}${view.until === null ? '' : ` (until ${view.until})`}`,
+  const { planned = 0, healthy = 0, ...others } = view.counts;
+  const counts = Object.entries(others).filter(([, devices]) => devices > 0);
+  const batch = view.batch === null || view.batches === null ? '' : `, batch ${view.batch} of ${view.batches}`;
+  const progress = view.batches === null ? '' : `: ${healthy} of ${planned} devices healthy`;
+  const facts = [
+    `waits for: ${view.waiting_for === null ? 'nothing' : plain(view.waiting_for)}${period(view.since, view.until)}`,
+    ...(view.next_rule === null ? [] : [`next: it ${plain(view.next_rule)}`]),
+    `you can send: ${sendable(view.commands)}`,
+    ...(counts.length === 0
+      ? []
+      : [`devices: ${counts.map(([name, devices]) => `${devices} ${words(name)}`).join(', ')}`]),
+    `image: \`${state.input.image}:${state.input.tag}\``,
+    `rollout: \`${state.input.rolloutId}\``,
   ];
-  if (view.since !== null) lines.push(`- since: ${view.since}`);
-  if (view.next_rule !== null) lines.push(`- next rule: ${view.next_rule}`);
-  lines.push(`- you can send: ${view.commands.length === 0 ? 'nothing any more' : view.commands.map((command) => `\`${command}\``).join(', ')} (no input needed)`);
-  if (state.remarks.length > 0) lines.push('', ...state.remarks.map((remark) => `> ${remark}  `));
-  return lines.join('\n');
+  const lines = [`**${capital(words(view.status))}**${batch}${progress}`, '', ...facts.map((fact) => `- ${fact}`)];
+  if (state.remarks.length > 0) {
+    lines.push(
+      '',
+      '**What was said**, newest first',
+      '',
+      ...[...state.remarks].reverse().map((remark) => `- ${plain(remark)}`),
+    );
+  }
+  // The UI (2.42) makes its frame a line too short for what is in it: the line that is cut off is this empty one.
+  return [...lines, '', '\u00a0'].join('\n');
+}
+
+/** One line for the UI's timeline, of a length that it can show. */
+export function summaryOf(text: string): string {
+  const line = text.replaceAll(/\s+/g, ' ');
+  return line.length <= LONGEST_SUMMARY ? line : `${line.slice(0, LONGEST_SUMMARY - 3)}...`;
+}
+
+/** The UI renders HTML and Markdown of whoever may send a signal; as text they do no harm. */
+function plain(text: string): string {
+  return text.replaceAll(/\s+/g, ' ').replaceAll(/[\\`*_[\]<>&#~|]/g, (character) => `\\${character}`);
+}
+
+function period(since: string | null, until: string | null): string {
+  const times = [
+    ...(since === null ? [] : [`since ${clock(since)}`]),
+    ...(until === null ? [] : [`until ${clock(until)}`]),
+  ];
+  return times.length === 0 ? '' : ` (${times.join(', ')})`;
+}
+
+/** As the UI writes times, without the fractions. */
+function clock(iso: string): string {
+  return `${iso.slice(0, 10)} UTC ${iso.slice(11, 19)}`;
+}
+
+function sendable(commands: readonly string[]): string {
+  if (commands.length === 0) return 'nothing any more';
+  return `${commands.map((command) => `\`${command}\``).join(', ')} (More Actions, Send a Signal; no input needed)`;
+}
+
+function words(name: string): string {
+  return name.replaceAll('_', ' ');
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }

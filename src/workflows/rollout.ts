@@ -1,8 +1,15 @@
-import { ActivityCancellationType, CancellationScope, condition, getExternalWorkflowHandle, isCancellation } from '@temporalio/workflow';
+import {
+  ActivityCancellationType,
+  CancellationScope,
+  condition,
+  getExternalWorkflowHandle,
+  isCancellation,
+} from '@temporalio/workflow';
 import type { PlanResult } from '../activities/plan';
 import { evidenceOf, type StatusCounts } from '../domain/verdict';
 import { chunked, quick } from './activity-options';
 import { listen, type Control } from './control';
+import { summaryOf } from './details';
 import { passGate } from './gate';
 import { healthSignal, type RolloutInput } from './messages';
 import { startRecorder, type Recorder } from './recorder';
@@ -37,7 +44,9 @@ export async function rollout(input: RolloutInput): Promise<{ status: string; re
   const run: Run = { state, control, recorder };
 
   const plan = await CancellationScope.nonCancellable(() =>
-    quick.planRollout.executeWithOptions({ summary: `find the devices that run ${input.image}` }, [{ rolloutId: input.rolloutId }]),
+    quick.planRollout.executeWithOptions({ summary: summaryOf(`find the devices that run ${input.image}`) }, [
+      { rolloutId: input.rolloutId },
+    ]),
   );
   if (plan.outcome === 'ended') {
     state.phase = plan.status;
@@ -58,10 +67,12 @@ async function endingOf(run: Run, plan: Plan): Promise<Ending> {
     return await goThroughBatches(run, plan);
   } catch (error) {
     const { state } = run;
-    if (isCancellation(error)) return { status: 'cancelled', reason: 'cancelled in Temporal', actor: 'temporal', error: null, hold: false };
+    if (isCancellation(error))
+      return { status: 'cancelled', reason: 'cancelled in Temporal', actor: 'temporal', error: null, hold: false };
     if (!(error instanceof Stopped) || state.stop === null) throw error;
     const { kind, reason, actor } = state.stop;
-    if (kind === 'rollback') return CancellationScope.nonCancellable(() => rollBack(state, run.control, plan.rules, { reason, actor }));
+    if (kind === 'rollback')
+      return CancellationScope.nonCancellable(() => rollBack(state, run.control, plan.rules, { reason, actor }));
     return { status: kind === 'cancel' ? 'cancelled' : 'superseded', reason, actor, error: null, hold: false };
   }
 }
@@ -73,10 +84,19 @@ async function goThroughBatches(run: Run, plan: Plan): Promise<Ending> {
     await passGate(state, control, recorder, plan.rules, batch);
     const told = await apply(run, batch.number, batch.planned);
     const judged = await settle(state, control, plan.rules, { batch: batch.number, counts: told });
-    if (takenOver(state)) return { status: 'superseded', reason: 'a newer rollout of the image took all of its devices', actor: 'fleetwave', error: null, hold: false };
+    if (takenOver(state))
+      return {
+        status: 'superseded',
+        reason: 'a newer rollout of the image took all of its devices',
+        actor: 'fleetwave',
+        error: null,
+        hold: false,
+      };
     await close(rolloutId, batch.number, judged);
     if (judged.kind === 'fail') {
-      return await CancellationScope.nonCancellable(() => rollBack(state, control, plan.rules, { reason: judged.explanation, actor: 'fleetwave' }));
+      return await CancellationScope.nonCancellable(() =>
+        rollBack(state, control, plan.rules, { reason: judged.explanation, actor: 'fleetwave' }),
+      );
     }
   }
   return (await retryFailed(run, plan)) ?? completed(plan, state);
@@ -85,21 +105,33 @@ async function goThroughBatches(run: Run, plan: Plan): Promise<Ending> {
 /** Applies until nothing of the batch is left: a pause in the middle stops the activity, a resume goes on. */
 async function apply(run: Run, batch: number, devices: number): Promise<StatusCounts> {
   const { state, control, recorder } = run;
-  state.waiting = { what: `target state of ${devices} devices to be written`, since: Date.now(), until: null, nextRule: null };
+  state.waiting = {
+    what: `target state of ${devices} devices to be written`,
+    since: Date.now(),
+    until: null,
+    nextRule: null,
+  };
   control.show();
   for (;;) {
     await whileRunning(state);
     await recorder.settled();
     const result = await untilStopped(state, () =>
       chunked.applyBatch.executeWithOptions(
-        { summary: `tell ${devices} devices of batch ${batch}`, cancellationType: ActivityCancellationType.TRY_CANCEL },
+        {
+          summary: `batch ${batch}: write the target state of ${devices} ${devices === 1 ? 'device' : 'devices'}`,
+          cancellationType: ActivityCancellationType.TRY_CANCEL,
+        },
         [{ rolloutId: state.input.rolloutId, batch }],
       ),
     );
     state.counts = result.overall;
     if (result.done) return result.batch;
     // Held back by what the database says; if no pause explains it, it is not asked again in a tight loop.
-    await waitActive(state, control, { ms: HELD_BACK_MS, what: 'the rollout to be allowed to go on', wake: () => state.paused });
+    await waitActive(state, control, {
+      ms: HELD_BACK_MS,
+      what: 'the rollout to be allowed to go on',
+      wake: () => state.paused,
+    });
   }
 }
 
@@ -122,7 +154,7 @@ async function untilStopped<T>(state: RolloutState, work: () => Promise<T>): Pro
 async function close(rolloutId: string, batch: number, judged: Judged): Promise<void> {
   const status = judged.kind === 'pass' ? 'passed' : judged.kind === 'fail' ? 'failed' : 'skipped';
   const { rule, explanation, counts } = judged;
-  await quick.closeBatch.executeWithOptions({ summary: `batch ${batch} ${status}: ${explanation}` }, [
+  await quick.closeBatch.executeWithOptions({ summary: summaryOf(`batch ${batch} ${status}: ${explanation}`) }, [
     { rolloutId, batch, status, rule, explanation, counts },
   ]);
 }
@@ -132,14 +164,23 @@ async function retryFailed(run: Run, plan: Plan): Promise<Ending | null> {
   const { state, control, recorder } = run;
   for (let attempt = 2; attempt <= plan.rules.retryAttempts && evidenceOf(state.counts).failures > 0; attempt++) {
     const { failures } = evidenceOf(state.counts);
-    await waitActive(state, control, { ms: plan.rules.retryDelaySeconds * 1000, what: `try ${attempt} of ${failures} failed devices`, wake: () => state.advance });
+    await waitActive(state, control, {
+      ms: plan.rules.retryDelaySeconds * 1000,
+      what: `try ${attempt} of ${failures} failed devices`,
+      wake: () => state.advance,
+    });
     state.advance = false;
     await recorder.settled();
-    const told = await quick.retryDevices.executeWithOptions({ summary: `tell ${failures} failed devices again` }, [{ rolloutId: state.input.rolloutId, attempt }]);
+    const told = await quick.retryDevices.executeWithOptions(
+      { summary: `write the target state of ${failures} failed ${failures === 1 ? 'device' : 'devices'} again` },
+      [{ rolloutId: state.input.rolloutId, attempt }],
+    );
     if (told === 0) return null;
     const judged = await settle(state, control, plan.rules, { batch: null, counts: state.counts });
     if (judged.kind === 'fail') {
-      return CancellationScope.nonCancellable(() => rollBack(state, control, plan.rules, { reason: judged.explanation, actor: 'fleetwave' }));
+      return CancellationScope.nonCancellable(() =>
+        rollBack(state, control, plan.rules, { reason: judged.explanation, actor: 'fleetwave' }),
+      );
     }
   }
   return null;
@@ -152,8 +193,12 @@ function takenOver(state: RolloutState): boolean {
 
 function completed(plan: Plan, state: RolloutState): Ending {
   const { healthy, attempted, failures } = evidenceOf(state.counts);
-  const nobody = plan.alreadyOnTarget > 0 ? `all ${plan.alreadyOnTarget} devices were already on target` : 'no device that the policy selects runs this image';
-  const reason = attempted === 0 ? nobody : `${healthy} of ${attempted} healthy${failures > 0 ? `, ${failures} failed` : ''}`;
+  const nobody =
+    plan.alreadyOnTarget > 0
+      ? `all ${plan.alreadyOnTarget} devices were already on target`
+      : 'no device that the policy selects runs this image';
+  const reason =
+    attempted === 0 ? nobody : `${healthy} of ${attempted} healthy${failures > 0 ? `, ${failures} failed` : ''}`;
   return { status: 'completed', reason, actor: 'fleetwave', error: null, hold: false };
 }
 
@@ -171,7 +216,10 @@ async function wakeOlder(plan: Plan): Promise<void> {
 async function finish(run: Run, ending: Ending): Promise<{ status: string; reason: string }> {
   const { state, control, recorder } = run;
   await recorder.end();
-  await quick.finishRollout.executeWithOptions({ summary: `${ending.status}: ${ending.reason}` }, [{ rolloutId: state.input.rolloutId, ...ending }]);
+  await quick.finishRollout.executeWithOptions(
+    { summary: summaryOf(`${ending.status.replaceAll('_', ' ')}: ${ending.reason}`) },
+    [{ rolloutId: state.input.rolloutId, ...ending }],
+  );
   state.phase = ending.status;
   state.waiting = null;
   control.show();

@@ -28,12 +28,13 @@ export async function settle(
   let soakDueMs: number | null = null;
   let soakSeconds = rules.soakSeconds;
   let evidence = evidenceOf(scope.counts);
+  const count = scope.batch === null ? 'count all devices' : `batch ${scope.batch}: count its devices`;
   for (;;) {
     const ms = Math.max(soakDueMs ?? (leftMs > 0 ? Math.min(lookMs, leftMs) : lookMs), SHORTEST_WAIT_MS);
     const open = evidence.attempted - evidence.settled;
     leftMs -= await waitActive(state, control, {
       ms,
-      what: soakDueMs === null ? `health of ${open} ${open === 1 ? 'device' : 'devices'}` : `the soak of ${open} ${open === 1 ? 'device' : 'devices'}`,
+      what: `${soakDueMs === null ? 'health' : 'the soak'} of ${open} ${open === 1 ? 'device' : 'devices'}`,
       nextRule: nextRule(evidence, rules),
       untilMs: soakDueMs ?? Math.max(leftMs, 0),
       wake: () => state.look || state.advance,
@@ -44,7 +45,7 @@ export async function settle(
 
     const deadlinePassed = leftMs <= 0;
     const seen = await quick.readHealth.executeWithOptions(
-      { summary: deadlinePassed ? 'count the batch, its time is up' : 'count the batch' },
+      { summary: deadlinePassed ? `${count}, the time is up` : count },
       [{ rolloutId: state.input.rolloutId, batch: scope.batch, soakSeconds, deadlinePassed }],
     );
     checkStop(state);

@@ -25,6 +25,8 @@ export interface RolloutState {
   /** The state, a pause aside. */
   phase: RolloutStatus;
   paused: boolean;
+  /** When the last pause began. */
+  pausedAt: number | null;
   stop: Stop | null;
   approved: boolean;
   advance: boolean;
@@ -46,6 +48,7 @@ export function initialState(input: RolloutInput): RolloutState {
     input,
     phase: 'pending',
     paused: false,
+    pausedAt: null,
     stop: null,
     approved: false,
     advance: false,
@@ -74,8 +77,9 @@ export function viewOf(state: RolloutState): RolloutStatusView {
     batch: state.batch,
     batches: state.batches,
     counts: { ...publicCounts(state.counts, state.alreadyOnTarget) },
-    waiting_for: status === 'paused' ? `resume (then: ${state.waiting?.what ?? 'the next step'})` : (state.waiting?.what ?? null),
-    since: time(state.waiting?.since),
+    waiting_for:
+      status === 'paused' ? `resume (then: ${state.waiting?.what ?? 'the next step'})` : (state.waiting?.what ?? null),
+    since: time(status === 'paused' ? state.pausedAt : state.waiting?.since),
     until: status === 'paused' ? null : time(state.waiting?.until),
     next_rule: state.waiting?.nextRule ?? null,
     commands: availableCommands(status),

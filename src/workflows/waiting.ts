@@ -39,9 +39,16 @@ export async function waitActive(state: RolloutState, control: Control, wait: Ac
   while (passed < wait.ms && !wake()) {
     await whileRunning(state);
     const started = Date.now();
-    state.waiting = { what: wait.what, since, until: started + (wait.untilMs ?? wait.ms) - passed, nextRule: wait.nextRule ?? null };
+    state.waiting = {
+      what: wait.what,
+      since,
+      until: started + (wait.untilMs ?? wait.ms) - passed,
+      nextRule: wait.nextRule ?? null,
+    };
     control.show();
-    await condition(() => state.paused || state.stop !== null || wake(), wait.ms - passed, { summary: wait.what });
+    await condition(() => state.paused || state.stop !== null || wake(), wait.ms - passed, {
+      summary: `wait for ${wait.what}`,
+    });
     passed += Date.now() - started;
     checkStop(state);
   }

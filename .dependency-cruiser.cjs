@@ -9,19 +9,31 @@ const only = (name, from, allowed, comment) => ({
 const source = (...folders) => folders.map((folder) => `^src/${folder}`);
 const packages = (...names) => names.map((name) => `^(node_modules/)?${name}(/|$)`);
 /** Node's own modules have no folder; the cruiser calls them by their bare names. */
-const node = ['^(node:)?(assert|async_hooks|buffer|child_process|crypto|events|fs|http|net|os|path|process|readline|stream|string_decoder|timers|tty|url|util|v8|zlib)(/|$)'];
+const node = [
+  '^(node:)?(assert|async_hooks|buffer|child_process|crypto|events|fs|http|net|os|path|process|readline|stream|string_decoder|timers|tty|url|util|v8|zlib)(/|$)',
+];
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
   forbidden: [
-    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
     {
       name: 'no-orphans',
       severity: 'error',
       from: { orphan: true, path: '^src/', pathNot: ['main\\.ts$'] },
       to: {},
     },
-    only('domain-is-pure', '^src/domain/', source('domain/'), 'pure rules: no package, no clock, no I/O, so that every layer may rely on them'),
+    only(
+      'domain-is-pure',
+      '^src/domain/',
+      source('domain/'),
+      'pure rules: no package, no clock, no I/O, so that every layer may rely on them',
+    ),
     only(
       'workflows-are-deterministic',
       '^src/workflows/',
@@ -34,11 +46,19 @@ module.exports = {
       from: { path: '^src/workflows/' },
       to: { path: '^src/activities/', dependencyTypesNot: ['type-only'] },
     },
-    only('db-is-sql', '^src/db/', [...source('domain/', 'db/', 'log', 'config'), ...packages('pg', '@types/pg', 'node-pg-migrate'), ...node], 'SQL in, typed rows out'),
+    only(
+      'db-is-sql',
+      '^src/db/',
+      [...source('domain/', 'db/', 'log', 'config'), ...packages('pg', '@types/pg', 'node-pg-migrate'), ...node],
+      'SQL in, typed rows out',
+    ),
     only(
       'activities-do-io',
       '^src/activities/',
-      [...source('domain/', 'db/', 'activities/'), ...packages('@temporalio/activity', '@temporalio/common', 'pg', '@types/pg', 'zod')],
+      [
+        ...source('domain/', 'db/', 'activities/'),
+        ...packages('@temporalio/activity', '@temporalio/common', 'pg', '@types/pg', 'zod'),
+      ],
       'one activity, one idempotent effect',
     ),
     {
@@ -53,20 +73,33 @@ module.exports = {
       from: { path: '^src/api/' },
       to: { path: '^src/workflows/', pathNot: '^src/workflows/messages', dependencyTypesNot: ['type-only'] },
     },
-    { name: 'worker-is-not-the-api', severity: 'error', from: { path: '^src/worker/' }, to: { path: source('api/', 'agent/', 'cli/', 'dev/') } },
+    {
+      name: 'worker-is-not-the-api',
+      severity: 'error',
+      from: { path: '^src/worker/' },
+      to: { path: source('api/', 'agent/', 'cli/', 'dev/') },
+    },
     {
       name: 'agent-and-cli-speak-http',
       severity: 'error',
       from: { path: source('agent/', 'cli/') },
       to: { path: source('db/', 'activities/', 'workflows/', 'worker/', 'dev/'), dependencyTypesNot: ['type-only'] },
     },
-    { name: 'nobody-needs-dev', severity: 'error', from: { path: '^src/', pathNot: '^src/dev/' }, to: { path: '^src/dev/' } },
+    {
+      name: 'nobody-needs-dev',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/dev/' },
+      to: { path: '^src/dev/' },
+    },
     { name: 'source-does-not-know-tests', severity: 'error', from: { path: '^src/' }, to: { path: '^test/' } },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['require', 'node', 'import', 'default', 'types'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['require', 'node', 'import', 'default', 'types'],
+    },
   },
 };

@@ -5,5 +5,8 @@ export const rolloutNotFound = 'RolloutNotFound';
 
 /** There is no such rollout row: trying again cannot help. */
 export function rolloutMissing(rolloutId: string): ApplicationFailure {
-  return ApplicationFailure.nonRetryable(`there is no rollout ${rolloutId} in the database; was it restored from an older backup?`, rolloutNotFound);
+  return ApplicationFailure.nonRetryable(
+    `there is no rollout ${rolloutId} in the database; was it restored from an older backup?`,
+    rolloutNotFound,
+  );
 }

@@ -7,7 +7,14 @@ import { rolloutMissing } from './failures';
 
 export type PlanResult =
   | { outcome: 'ended'; status: RolloutStatus }
-  | { outcome: 'planned'; digest: string | null; rules: RolloutRules; batches: PlannedBatch[]; alreadyOnTarget: number; tookOverFrom: string[] };
+  | {
+      outcome: 'planned';
+      digest: string | null;
+      rules: RolloutRules;
+      batches: PlannedBatch[];
+      alreadyOnTarget: number;
+      tookOverFrom: string[];
+    };
 
 export function planActivities({ pool }: ActivityDeps) {
   return {

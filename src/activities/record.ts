@@ -45,7 +45,14 @@ export function recordActivities({ pool }: ActivityDeps) {
 
     /** Records the word of a device that came as a signal, as if the device had reported it. Key: the device's state. */
     async recordHealth(input: RecordHealthInput): Promise<void> {
-      await acceptHealth(pool, { deviceUuid: input.device, appId: null, service: null, image: null, status: input.status, message: input.message });
+      await acceptHealth(pool, {
+        deviceUuid: input.device,
+        appId: null,
+        service: null,
+        image: null,
+        status: input.status,
+        message: input.message,
+      });
     },
 
     /**

@@ -68,7 +68,11 @@ function answered(delivery: RecordedDelivery | undefined): Accepted | null {
   const result = delivery?.result ?? null;
   if (result === null) return null;
   if (result.rollout_id !== null)
-    return { outcome: 'duplicate', rollout_id: result.rollout_id, strategy: result.strategy };
+    return {
+      outcome: delivery?.held === true ? 'held' : 'duplicate',
+      rollout_id: result.rollout_id,
+      strategy: result.strategy,
+    };
   return result.outcome === 'ignored' ? { ...result, outcome: 'ignored' } : null;
 }
 

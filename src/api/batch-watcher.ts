@@ -42,7 +42,10 @@ export function createBatchWatcher(deps: BatchWatcherDeps): BatchWatcher {
     try {
       for (const batch of await readBatches(deps.pool, touches)) await tell(batch);
     } catch (error) {
-      deps.log.warn({ err: error }, 'could not look at the batches that devices reported for; their workflows look by themselves');
+      deps.log.warn(
+        { err: error },
+        'could not look at the batches that devices reported for; their workflows look by themselves',
+      );
     }
   }
 

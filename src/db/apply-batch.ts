@@ -63,7 +63,11 @@ select count(*)::int as taken, (count(*) filter (where status = 'scheduled'))::i
 
 /** Applies one chunk of at most `limit` devices; idempotent by the device's state. */
 export async function applyChunk(pool: Pool, rolloutId: string, batch: number, limit: number): Promise<AppliedChunk> {
-  const done = await pool.query<AppliedChunk>({ name: 'apply-chunk', text: APPLY_CHUNK, values: [rolloutId, batch, limit] });
+  const done = await pool.query<AppliedChunk>({
+    name: 'apply-chunk',
+    text: APPLY_CHUNK,
+    values: [rolloutId, batch, limit],
+  });
   return done.rows[0] ?? { taken: 0, written: 0, alreadyOnTarget: 0, skipped: 0 };
 }
 

@@ -51,12 +51,22 @@ export async function acceptReport(pool: Pool, report: Report): Promise<{ touche
           set apps = coalesce($2::jsonb, device_current_state.apps), version = coalesce($3, device_current_state.version),
               info = device_current_state.info || excluded.info, reported_at = excluded.reported_at
      ) ${ACTIVE_ROWS} ${FROM_ACTIVE}`,
-    [report.deviceUuid, report.apps === undefined ? null : JSON.stringify(report.apps), report.version, JSON.stringify(report.info)],
+    [
+      report.deviceUuid,
+      report.apps === undefined ? null : JSON.stringify(report.apps),
+      report.version,
+      JSON.stringify(report.info),
+    ],
   );
   if (report.apps === undefined) return { touches: [] };
   const services = reportedServices(report.apps);
   return moveAll(pool, report.deviceUuid, rows.rows, (row) => ({
-    finding: judgeReport(row.changes, row.status === 'rolling_back' || row.status === 'rollback_failed' ? 'from' : 'to', services, sameImage),
+    finding: judgeReport(
+      row.changes,
+      row.status === 'rolling_back' || row.status === 'rollback_failed' ? 'from' : 'to',
+      services,
+      sameImage,
+    ),
     fetched: report.version !== null && report.version >= row.targetVersion,
   }));
 }
@@ -86,11 +96,14 @@ export async function acceptHealth(pool: Pool, word: HealthWord): Promise<{ touc
 function judgeWord(row: ActiveRow, word: HealthWord): Finding {
   const wanted = row.status === 'rolling_back' || row.status === 'rollback_failed' ? 'from' : 'to';
   const about = row.changes.filter(
-    (change) => (word.appId === null || word.appId === change.app_id) && (word.service === null || word.service === change.service),
+    (change) =>
+      (word.appId === null || word.appId === change.app_id) &&
+      (word.service === null || word.service === change.service),
   );
   if (about.length === 0) return { kind: 'working', reason: 'reported the health of another service' };
   const { image } = word;
-  if (image !== null && !about.every((change) => sameImage(change[wanted], image, null))) return { kind: 'elsewhere', reason: `runs ${image}` };
+  if (image !== null && !about.every((change) => sameImage(change[wanted], image, null)))
+    return { kind: 'elsewhere', reason: `runs ${image}` };
   if (image === null && word.status === 'healthy' && row.reportedSinceWrite) {
     return judgeReport(about, wanted, reportedServices(row.apps), sameImage);
   }
@@ -106,14 +119,23 @@ async function moveAll(
   const touches: Touch[] = [];
   for (const row of rows) {
     const { finding, fetched } = judge(row);
-    const next = afterFinding({ status: row.status, fetched, soakSeconds: row.soakSeconds, healthySeconds: row.healthySeconds }, finding);
-    if (next !== null && (await moveDevice(pool, deviceUuid, row, next))) touches.push({ rolloutId: row.rolloutId, batch: row.batch });
+    const next = afterFinding(
+      { status: row.status, fetched, soakSeconds: row.soakSeconds, healthySeconds: row.healthySeconds },
+      finding,
+    );
+    if (next !== null && (await moveDevice(pool, deviceUuid, row, next)))
+      touches.push({ rolloutId: row.rolloutId, batch: row.batch });
   }
   return { touches };
 }
 
 /** Moves a device from the state and version it was judged in; if either changed meanwhile, somebody else was first. */
-async function moveDevice(pool: Pool, deviceUuid: string, row: ActiveRow, next: { status: DeviceStatus; reason: string | null }): Promise<boolean> {
+async function moveDevice(
+  pool: Pool,
+  deviceUuid: string,
+  row: ActiveRow,
+  next: { status: DeviceStatus; reason: string | null },
+): Promise<boolean> {
   const moved = await pool.query(
     `with moved as (
        update device_rollout_status

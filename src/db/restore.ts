@@ -51,7 +51,11 @@ export interface RestoredChunk {
 
 /** Restores one chunk of at most `limit` devices; idempotent by the device's state. */
 export async function restoreChunk(pool: Pool, rolloutId: string, limit: number): Promise<RestoredChunk> {
-  const done = await pool.query<RestoredChunk>({ name: 'restore-chunk', text: RESTORE_CHUNK, values: [rolloutId, limit] });
+  const done = await pool.query<RestoredChunk>({
+    name: 'restore-chunk',
+    text: RESTORE_CHUNK,
+    values: [rolloutId, limit],
+  });
   return done.rows[0] ?? { taken: 0, restored: 0, leftAlone: 0 };
 }
 

@@ -49,7 +49,14 @@ export async function settleByTime(
 /** Closes a batch with its verdict and the numbers it was made from; a batch that is closed stays as it is. */
 export async function closeBatch(
   pool: Pool,
-  input: { rolloutId: string; batch: number; status: 'passed' | 'failed' | 'skipped' | 'stopped'; rule: string; explanation: string; counts: object },
+  input: {
+    rolloutId: string;
+    batch: number;
+    status: 'passed' | 'failed' | 'skipped' | 'stopped';
+    rule: string;
+    explanation: string;
+    counts: object;
+  },
 ): Promise<void> {
   await pool.query(
     `with closed as (

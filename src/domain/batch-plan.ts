@@ -39,7 +39,9 @@ export function assignBatches(steps: readonly BatchStep[], devices: readonly Pla
   const allSteps: BatchStep[] = [...steps, { percent: 100 }];
   for (const [index, step] of allSteps.entries()) {
     const isLast = index >= steps.length - 1;
-    const room = isSelector(step) ? devices.length : (isLast ? devices.length : goalOf(step, taken, devices.length)) - taken;
+    const room = isSelector(step)
+      ? devices.length
+      : (isLast ? devices.length : goalOf(step, taken, devices.length)) - taken;
     const before = taken;
     for (const [place, device] of devices.entries()) {
       if (taken - before >= room) break;
@@ -75,7 +77,8 @@ function isSelector(step: BatchStep): step is Extract<BatchStep, { tag: string }
 }
 
 function goalOf(step: BatchStep, taken: number, total: number): number {
-  if ('percent' in step) return Math.ceil((total * Math.round(step.percent * PARTS_OF_A_PERCENT)) / (100 * PARTS_OF_A_PERCENT));
+  if ('percent' in step)
+    return Math.ceil((total * Math.round(step.percent * PARTS_OF_A_PERCENT)) / (100 * PARTS_OF_A_PERCENT));
   return 'count' in step ? taken + step.count : taken;
 }
 

@@ -28,11 +28,15 @@ export function parseImagePattern(pattern: string): ImagePattern {
 /** What is wrong with an image pattern, as one sentence, or null. A pattern that could match nothing is refused. */
 export function validatePattern(pattern: string): string | null {
   if (pattern === '') return 'the pattern is empty; "*" matches every image';
-  if (pattern.includes('***')) return 'the pattern has more than two "*" in a row: "*" matches within a part of the name, "**" across parts';
-  if (pattern.includes('@')) return 'the pattern has an "@": it is matched against name and tag, a digest cannot be part of it';
+  if (pattern.includes('***'))
+    return 'the pattern has more than two "*" in a row: "*" matches within a part of the name, "**" across parts';
+  if (pattern.includes('@'))
+    return 'the pattern has an "@": it is matched against name and tag, a digest cannot be part of it';
   // A digit fits wherever a wildcard may stand in a name, a port or a tag, and keeps every character at its place.
   const parsed = parseImageReference(pattern.replaceAll('*', '0'));
-  return parsed.ok ? null : `the pattern can match no image: ${parsed.error}${pattern.includes('*') ? ' (read with 0 for each "*")' : ''}`;
+  return parsed.ok
+    ? null
+    : `the pattern can match no image: ${parsed.error}${pattern.includes('*') ? ' (read with 0 for each "*")' : ''}`;
 }
 
 export function patternMatches(pattern: string, reference: Pick<ImageReference, 'image' | 'tag'>): boolean {

@@ -36,7 +36,9 @@ const digestPattern = /^(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-
 /** Reads a reference in any form docker accepts; otherwise one sentence that says what is wrong and where. */
 export function parseImageReference(text: string): ParsedImageReference {
   if (text.length > maximumLength) {
-    return refuse(`the reference is ${String(text.length)} characters long, at most ${String(maximumLength)} are allowed`);
+    return refuse(
+      `the reference is ${String(text.length)} characters long, at most ${String(maximumLength)} are allowed`,
+    );
   }
   if (text === '') return refuse('the reference is empty');
   if (identifierPattern.test(text)) {
@@ -44,7 +46,8 @@ export function parseImageReference(text: string): ParsedImageReference {
   }
 
   const { registry, remainderAt } = splitRegistry(text);
-  if (!registryPattern.test(registry)) return refuse(`the registry ${quote(registry)} before the first "/" is not a host name with an optional port`);
+  if (!registryPattern.test(registry))
+    return refuse(`the registry ${quote(registry)} before the first "/" is not a host name with an optional port`);
 
   const remainder = text.slice(remainderAt);
   // Neither a path nor a tag can hold "@", and a path no ":", so the first of each separates.
@@ -58,11 +61,20 @@ export function parseImageReference(text: string): ParsedImageReference {
 
   const repository = registry === defaultRegistry && !path.includes('/') ? defaultNamespace + path : path;
   if (repository.length > maximumRepositoryLength) {
-    return refuse(`the repository is ${String(repository.length)} characters long, at most ${String(maximumRepositoryLength)} are allowed`);
+    return refuse(
+      `the repository is ${String(repository.length)} characters long, at most ${String(maximumRepositoryLength)} are allowed`,
+    );
   }
   return {
     ok: true,
-    reference: { registry, repository, image: `${registry}/${repository}`, name: text.slice(0, remainderAt + path.length), tag, digest },
+    reference: {
+      registry,
+      repository,
+      image: `${registry}/${repository}`,
+      name: text.slice(0, remainderAt + path.length),
+      tag,
+      digest,
+    },
   };
 }
 
@@ -157,7 +169,10 @@ function explainDigest(digest: string, offset: number): string {
  */
 function quote(text: string): string {
   const shortened = text.length > 80 ? `${text.slice(0, 77)}...` : text;
-  return JSON.stringify(shortened).replace(/[^ -~]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return JSON.stringify(shortened).replace(
+    /[^ -~]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 function refuse(error: string): ParsedImageReference {

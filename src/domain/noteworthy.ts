@@ -5,7 +5,12 @@ import { evidenceOf, verdict, type StatusCounts, type VerdictRules } from './ver
  * The outcome of a batch that its workflow should hear of now, as a short key, or null while there is nothing to decide.
  * A workflow is signalled once for each key, so the number of signals does not grow with the number of devices.
  */
-export function noteworthyOutcome(input: { status: RolloutStatus; counts: StatusCounts; rollingBack: number; rules: VerdictRules }): string | null {
+export function noteworthyOutcome(input: {
+  status: RolloutStatus;
+  counts: StatusCounts;
+  rollingBack: number;
+  rules: VerdictRules;
+}): string | null {
   if (input.status === 'rolling_back') return input.rollingBack === 0 ? 'rolled back' : null;
   const evidence = evidenceOf(input.counts);
   const judged = verdict(evidence, evidence, input.rules);

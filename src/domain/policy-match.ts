@@ -30,14 +30,25 @@ export function selectPolicy<Policy extends MatchablePolicy>(
   policies: readonly Policy[],
   reference: Pick<ImageReference, 'image' | 'tag'>,
 ): SelectedPolicy<Policy> | null {
-  const candidates = policies.filter((policy) => policy.enabled && patternMatches(policy.imagePattern, reference)).sort(compare);
+  const candidates = policies
+    .filter((policy) => policy.enabled && patternMatches(policy.imagePattern, reference))
+    .sort(compare);
   const [policy, next] = candidates;
   if (policy === undefined) return null;
-  return { policy, why: next === undefined ? `"${policy.imagePattern}" is the only pattern that matches` : explain(policy, next), candidates };
+  return {
+    policy,
+    why: next === undefined ? `"${policy.imagePattern}" is the only pattern that matches` : explain(policy, next),
+    candidates,
+  };
 }
 
 function compare(a: MatchablePolicy, b: MatchablePolicy): number {
-  return compareSpecificity(a.imagePattern, b.imagePattern) || b.priority - a.priority || compareText(a.createdAt, b.createdAt) || compareText(a.id, b.id);
+  return (
+    compareSpecificity(a.imagePattern, b.imagePattern) ||
+    b.priority - a.priority ||
+    compareText(a.createdAt, b.createdAt) ||
+    compareText(a.id, b.id)
+  );
 }
 
 function explain(winner: MatchablePolicy, next: MatchablePolicy): string {

@@ -9,7 +9,11 @@ export function reportedServices(apps: unknown): ReportedService[] {
   if (!isObject(apps)) return [];
   return Object.entries(apps).flatMap(([appId, app]) => {
     const services = isObject(app) ? app['services'] : undefined;
-    return Array.isArray(services) ? services.flatMap((service: unknown, index) => (isObject(service) ? [reportedService(appId, index, service)] : [])) : [];
+    return Array.isArray(services)
+      ? services.flatMap((service: unknown, index) =>
+          isObject(service) ? [reportedService(appId, index, service)] : [],
+        )
+      : [];
   });
 }
 

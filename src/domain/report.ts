@@ -36,13 +36,27 @@ export type Finding =
 /** Two references mean the same image: given by the caller, because parsing lies in its own module. */
 export type SameImage = (wanted: string, reported: string, reportedDigest: string | null) => boolean;
 
-const FAILED_STATUSES = new Set(['exited', 'dead', 'failed', 'rejected', 'error', 'crashloopbackoff', 'errimagepull', 'imagepullbackoff']);
+const FAILED_STATUSES = new Set([
+  'exited',
+  'dead',
+  'failed',
+  'rejected',
+  'error',
+  'crashloopbackoff',
+  'errimagepull',
+  'imagepullbackoff',
+]);
 
 /**
  * Judges a report against the images wanted in each changed service (`to` while updating, `from` while rolling back).
  * The worst service decides: a device is only as healthy as its sickest changed service.
  */
-export function judgeReport(changes: readonly ServiceChange[], wanted: 'to' | 'from', services: readonly ReportedService[], sameImage: SameImage): Finding {
+export function judgeReport(
+  changes: readonly ServiceChange[],
+  wanted: 'to' | 'from',
+  services: readonly ReportedService[],
+  sameImage: SameImage,
+): Finding {
   const rank: Record<Finding['kind'], number> = { failed: 3, elsewhere: 2, working: 1, running: 0 };
   let worst: Finding = { kind: 'running' };
   for (const change of changes) {
@@ -52,11 +66,17 @@ export function judgeReport(changes: readonly ServiceChange[], wanted: 'to' | 'f
   return worst;
 }
 
-function judgeService(change: ServiceChange, wanted: string, services: readonly ReportedService[], sameImage: SameImage): Finding {
+function judgeService(
+  change: ServiceChange,
+  wanted: string,
+  services: readonly ReportedService[],
+  sameImage: SameImage,
+): Finding {
   const name = change.service ?? String(change.service_id ?? change.index);
   const found = services.find((service) => service.appId === change.app_id && isService(change, service));
   if (found?.image == null) return { kind: 'elsewhere', reason: `service ${name} is not reported` };
-  if (!sameImage(wanted, found.image, found.digest)) return { kind: 'elsewhere', reason: `service ${name} runs ${found.image}` };
+  if (!sameImage(wanted, found.image, found.digest))
+    return { kind: 'elsewhere', reason: `service ${name} runs ${found.image}` };
   const status = found.status.toLowerCase();
   const message = found.message === null ? '' : `: ${found.message}`;
   if (FAILED_STATUSES.has(status)) return { kind: 'failed', reason: `${name} ${status}${message}` };
@@ -67,7 +87,8 @@ function judgeService(change: ServiceChange, wanted: string, services: readonly 
 
 /** By id where both sides have one, else by name, else by place: services of old documents may have neither. */
 function isService(change: ServiceChange, service: ReportedService): boolean {
-  if (change.service_id !== null && service.serviceId !== null) return String(change.service_id) === String(service.serviceId);
+  if (change.service_id !== null && service.serviceId !== null)
+    return String(change.service_id) === String(service.serviceId);
   if (change.service !== null && service.serviceName !== null) return change.service === service.serviceName;
   return change.index === service.index;
 }
@@ -81,20 +102,26 @@ export interface DeviceProgress {
 }
 
 /** The state a finding moves a device to, and why, or null when it stays. Deadlines and retries are not decided here. */
-export function afterFinding(device: DeviceProgress, finding: Finding): { status: DeviceStatus; reason: string | null } | null {
+export function afterFinding(
+  device: DeviceProgress,
+  finding: Finding,
+): { status: DeviceStatus; reason: string | null } | null {
   switch (device.status) {
     case 'scheduled':
     case 'updating':
-      if (finding.kind === 'running') return { status: device.soakSeconds === 0 ? 'completed' : 'health_checking', reason: null };
+      if (finding.kind === 'running')
+        return { status: device.soakSeconds === 0 ? 'completed' : 'health_checking', reason: null };
       if (finding.kind === 'failed') return { status: 'failed', reason: finding.reason };
       if (device.status === 'updating') return null;
       return finding.kind === 'working' || device.fetched ? { status: 'updating', reason: finding.reason } : null;
     case 'health_checking':
-      if (finding.kind === 'running') return device.healthySeconds >= device.soakSeconds ? { status: 'completed', reason: null } : null;
+      if (finding.kind === 'running')
+        return device.healthySeconds >= device.soakSeconds ? { status: 'completed', reason: null } : null;
       if (finding.kind === 'working') return { status: 'updating', reason: finding.reason };
       return { status: 'failed', reason: finding.kind === 'failed' ? finding.reason : `went back: ${finding.reason}` };
     case 'completed':
-      if (finding.kind === 'failed') return { status: 'failed', reason: `broke after it was healthy: ${finding.reason}` };
+      if (finding.kind === 'failed')
+        return { status: 'failed', reason: `broke after it was healthy: ${finding.reason}` };
       return finding.kind === 'elsewhere' ? { status: 'failed', reason: `went back: ${finding.reason}` } : null;
     case 'rolling_back':
     case 'rollback_failed':
@@ -111,7 +138,10 @@ export function afterFinding(device: DeviceProgress, finding: Finding): { status
 }
 
 /** A device's own word (`POST /device/:uuid/health`) as a finding; `image` decides whether it speaks of the wanted one. */
-export function findingOfWord(status: 'healthy' | 'unhealthy' | 'updating' | 'failed' | 'rejected', message: string | null): Finding {
+export function findingOfWord(
+  status: 'healthy' | 'unhealthy' | 'updating' | 'failed' | 'rejected',
+  message: string | null,
+): Finding {
   const text = message === null ? '' : `: ${message}`;
   switch (status) {
     case 'healthy':

@@ -4,7 +4,9 @@ export const strategies = ['auto', 'staged', 'manual', 'scheduled'] as const;
 export type Strategy = (typeof strategies)[number];
 
 /** One step of a batch plan: a cumulative share, a number of devices, or all devices with a tag or of a fleet. */
-export type BatchStep = ({ percent: number } | { count: number } | { tag: string } | { fleetId: string }) & { approval?: boolean };
+export type BatchStep = ({ percent: number } | { count: number } | { tag: string } | { fleetId: string }) & {
+  approval?: boolean;
+};
 
 export interface RolloutRules {
   strategy: Strategy;

@@ -17,7 +17,8 @@ export interface Evidence {
   pending: number;
 }
 
-export type VerdictRule = 'failure_rate' | 'max_failures' | 'rollout_failure_rate' | 'all_settled' | 'no_attempted_device';
+export type VerdictRule =
+  'failure_rate' | 'max_failures' | 'rollout_failure_rate' | 'all_settled' | 'no_attempted_device';
 export type Verdict =
   | { kind: 'pass'; rule: VerdictRule; explanation: string }
   | { kind: 'fail'; rule: VerdictRule; explanation: string }
@@ -31,7 +32,10 @@ export function evidenceOf(counts: StatusCounts): Evidence {
   const failures = of('failed', 'timed_out', 'unreachable');
   const healthy = of('completed');
   return {
-    attempted: of('scheduled', 'updating', 'health_checking', 'rolling_back', 'rolled_back', 'rollback_failed') + healthy + failures,
+    attempted:
+      of('scheduled', 'updating', 'health_checking', 'rolling_back', 'rolled_back', 'rollback_failed') +
+      healthy +
+      failures,
     healthy,
     failures,
     settled: healthy + failures,
@@ -48,16 +52,28 @@ export function evidenceOf(counts: StatusCounts): Evidence {
  */
 export function verdict(batch: Evidence, overall: Evidence, rules: VerdictRules): Verdict {
   if (batch.attempted === 0 && batch.pending === 0) {
-    return { kind: 'skipped', rule: 'no_attempted_device', explanation: 'no device of this batch was told anything, so it proves nothing' };
+    return {
+      kind: 'skipped',
+      rule: 'no_attempted_device',
+      explanation: 'no device of this batch was told anything, so it proves nothing',
+    };
   }
   if (rules.maxFailures !== null && batch.failures > rules.maxFailures) {
-    return { kind: 'fail', rule: 'max_failures', explanation: `${batch.failures} devices failed, more than the ${rules.maxFailures} allowed` };
+    return {
+      kind: 'fail',
+      rule: 'max_failures',
+      explanation: `${batch.failures} devices failed, more than the ${rules.maxFailures} allowed`,
+    };
   }
   if (exceedsRate(batch, rules)) {
     return { kind: 'fail', rule: 'failure_rate', explanation: rateSentence(batch, rules, 'of this batch') };
   }
   if (exceedsRate(overall, rules)) {
-    return { kind: 'fail', rule: 'rollout_failure_rate', explanation: rateSentence(overall, rules, 'attempted so far') };
+    return {
+      kind: 'fail',
+      rule: 'rollout_failure_rate',
+      explanation: rateSentence(overall, rules, 'attempted so far'),
+    };
   }
   if (batch.pending === 0 && batch.settled === batch.attempted) {
     return { kind: 'pass', rule: 'all_settled', explanation: `${batch.healthy} of ${batch.attempted} healthy` };

@@ -12,7 +12,8 @@ import { registerSearchAttributes } from './register-search-attributes';
  * `run` returns and the connections are closed.
  */
 async function main(config: Config, log: Logger): Promise<void> {
-  if (config.DATABASE_URL === undefined) throw new ConfigError('DATABASE_URL is not set. Give it, or run everything on one machine with `npm start`.');
+  if (config.DATABASE_URL === undefined)
+    throw new ConfigError('DATABASE_URL is not set. Give it, or run everything on one machine with `npm start`.');
   installRuntime(log);
   const stopping = new AbortController();
   const stop = (): void => stopping.abort(new Error('stopped before it was connected'));
@@ -44,7 +45,8 @@ async function main(config: Config, log: Logger): Promise<void> {
 function installRuntime(log: Logger): void {
   const write = (level: LogLevel, message: string, meta?: object): void => {
     const name = level.toLowerCase();
-    if (name === 'trace' || name === 'debug' || name === 'info' || name === 'warn' || name === 'error') log[name]({ ...meta }, message);
+    if (name === 'trace' || name === 'debug' || name === 'info' || name === 'warn' || name === 'error')
+      log[name]({ ...meta }, message);
   };
   Runtime.install({
     logger: {

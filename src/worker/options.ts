@@ -15,7 +15,9 @@ export function workerOptions(config: Config, pool: Pool, connection: NativeConn
     connection,
     namespace: config.TEMPORAL_NAMESPACE,
     taskQueue: config.FLEETWAVE_TASK_QUEUE,
-    ...(existsSync(bundlePath()) ? { workflowBundle: { codePath: bundlePath() } } : { workflowsPath: require.resolve('../workflows') }),
+    ...(existsSync(bundlePath())
+      ? { workflowBundle: { codePath: bundlePath() } }
+      : { workflowsPath: require.resolve('../workflows') }),
     activities: createActivities({ pool, chunkSize: defaultChunkSize }),
     maxConcurrentActivityTaskExecutions: Math.max(config.DATABASE_POOL_SIZE - SPARE_CONNECTIONS, 1),
     // The default of zero would cancel a chunk under way and run it again elsewhere; a chunk ends well within this.

@@ -13,7 +13,13 @@ export interface BatchGate {
 }
 
 /** Everything that holds a batch back: a pause, the delay after the one before, an approval. @throws Stopped */
-export async function passGate(state: RolloutState, control: Control, recorder: Recorder, rules: RolloutRules, batch: BatchGate): Promise<void> {
+export async function passGate(
+  state: RolloutState,
+  control: Control,
+  recorder: Recorder,
+  rules: RolloutRules,
+  batch: BatchGate,
+): Promise<void> {
   await whileRunning(state);
   if (batch.number > 1 && rules.batchDelaySeconds > 0) {
     await waitActive(state, control, {
@@ -23,7 +29,8 @@ export async function passGate(state: RolloutState, control: Control, recorder: 
     });
   }
   state.advance = false;
-  if (batch.requiresApproval || (batch.number === 1 && rules.requiresApproval)) await approval(state, control, batch.number);
+  if (batch.requiresApproval || (batch.number === 1 && rules.requiresApproval))
+    await approval(state, control, batch.number);
   // The statement that writes target state looks at the recorded state: a resume must be there before it.
   await recorder.settled();
   state.phase = 'in_progress';
@@ -40,6 +47,7 @@ async function approval(state: RolloutState, control: Control, batch: number): P
     nextRule: 'ends cancelled when nobody approves in time',
     wake: () => state.approved,
   });
-  if (!state.approved) state.stop = { kind: 'cancel', reason: `nobody approved batch ${batch} in time`, actor: 'fleetwave' };
+  if (!state.approved)
+    state.stop = { kind: 'cancel', reason: `nobody approved batch ${batch} in time`, actor: 'fleetwave' };
   await whileRunning(state);
 }

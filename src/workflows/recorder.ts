@@ -28,8 +28,22 @@ export function startRecorder(state: RolloutState): Recorder {
       if (state.unrecorded.length === 0) return;
       writing = true;
       const events = state.unrecorded.splice(0, EVENTS_A_CALL);
-      const input = { rolloutId: state.input.rolloutId, seq: ++seq, status: statusOf(state), progress: { ...viewOf(state) }, events };
-      await quick.recordProgress.executeWithOptions({ summary: `record ${events.map((event) => event.type).slice(0, 3).join(', ')}` }, [input]);
+      const input = {
+        rolloutId: state.input.rolloutId,
+        seq: ++seq,
+        status: statusOf(state),
+        progress: { ...viewOf(state) },
+        events,
+      };
+      await quick.recordProgress.executeWithOptions(
+        {
+          summary: `record ${events
+            .map((event) => event.type)
+            .slice(0, 3)
+            .join(', ')}`,
+        },
+        [input],
+      );
       writing = false;
     }
   }

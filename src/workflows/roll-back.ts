@@ -13,20 +13,29 @@ const FIRST_LOOK = 1 / 4;
  * Puts every device this rollout changed back on its own previous image and waits until each says so, or the rollback's own
  * deadline. No batches, no soak, no pause, and no second rollback of a rollback: what is not confirmed is reported.
  */
-export async function rollBack(state: RolloutState, control: Control, rules: RolloutRules, why: { reason: string; actor: string }): Promise<Ending> {
+export async function rollBack(
+  state: RolloutState,
+  control: Control,
+  rules: RolloutRules,
+  why: { reason: string; actor: string },
+): Promise<Ending> {
   const { rolloutId } = state.input;
   state.phase = 'rolling_back';
   state.paused = false;
   state.stop = null;
   state.waiting = { what: 'every changed device to be put back', since: Date.now(), until: null, nextRule: null };
   control.show();
-  await chunked.restoreDevices.executeWithOptions({ summary: 'put every changed device back' }, [{ rolloutId, ...why }]);
+  await chunked.restoreDevices.executeWithOptions({ summary: 'put every changed device back' }, [
+    { rolloutId, ...why },
+  ]);
 
   let leftMs = rules.rollbackTimeoutSeconds * 1000;
   let lookMs = leftMs * FIRST_LOOK;
   for (;;) {
     const deadlinePassed = leftMs <= 0;
-    const counts = await quick.readRollback.executeWithOptions({ summary: 'count the rollback' }, [{ rolloutId, deadlinePassed }]);
+    const counts = await quick.readRollback.executeWithOptions({ summary: 'count the rollback' }, [
+      { rolloutId, deadlinePassed },
+    ]);
     state.counts = counts;
     const open = counts.rolling_back ?? 0;
     if (open === 0) return ending(why, counts.rollback_failed ?? 0, counts.rolled_back ?? 0);
@@ -40,7 +49,13 @@ export async function rollBack(state: RolloutState, control: Control, rules: Rol
       });
     } catch (error) {
       if (!(error instanceof Stopped)) throw error;
-      return { status: 'cancelled', reason: `cancelled while rolling back: ${open} devices had not confirmed`, actor: 'operator', error: null, hold: true };
+      return {
+        status: 'cancelled',
+        reason: `cancelled while rolling back: ${open} devices had not confirmed`,
+        actor: 'operator',
+        error: null,
+        hold: true,
+      };
     }
     state.look = false;
     lookMs *= 2;
@@ -49,7 +64,13 @@ export async function rollBack(state: RolloutState, control: Control, rules: Rol
 
 function ending(why: { reason: string; actor: string }, unconfirmed: number, restored: number): Ending {
   if (unconfirmed === 0) {
-    return { status: 'rolled_back', reason: `${why.reason}; ${restored} devices are back on their own previous image`, actor: why.actor, error: null, hold: true };
+    return {
+      status: 'rolled_back',
+      reason: `${why.reason}; ${restored} devices are back on their own previous image`,
+      actor: why.actor,
+      error: null,
+      hold: true,
+    };
   }
   const error = `${unconfirmed} devices were put back but did not confirm it in time: list them with status=rollback_failed`;
   return { status: 'failed', reason: why.reason, actor: why.actor, error, hold: true };

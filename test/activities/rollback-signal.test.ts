@@ -33,7 +33,9 @@ test('a rollback is signalled as over only when its last device has confirmed, n
   await openRollback(pool, rolloutId, 'test', 'test');
   expect(await outcomes()).toEqual([null]);
   await environment.run(activities.restoreDevices, { rolloutId, reason: 'test', actor: 'test' });
-  const apps = { '1002': { services: [{ serviceId: 1, serviceName: 'redis', imageName: 'redis:7-alpine', status: 'running' }] } };
+  const apps = {
+    '1002': { services: [{ serviceId: 1, serviceName: 'redis', imageName: 'redis:7-alpine', status: 'running' }] },
+  };
   for (const { device } of await deviceRows(pool, rolloutId)) {
     expect(await outcomes()).toEqual([null]);
     await acceptReport(pool, { deviceUuid: device, apps, version: 99, info: {} });

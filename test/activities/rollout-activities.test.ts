@@ -14,7 +14,8 @@ afterEach(async () => {
 });
 
 const activities = () => createActivities({ pool: database.pool, chunkSize: 4 });
-const run = <A extends unknown[], R>(activity: (...args: A) => Promise<R>, ...args: A): Promise<R> => new MockActivityEnvironment().run(activity, ...args);
+const run = <A extends unknown[], R>(activity: (...args: A) => Promise<R>, ...args: A): Promise<R> =>
+  new MockActivityEnvironment().run(activity, ...args);
 
 async function planned(devices: number): Promise<string> {
   await seedDevices(database.pool, devices, () => appWith('redis:7-alpine'));
@@ -30,7 +31,9 @@ async function report(device: string, image: string, status = 'running'): Promis
 
 describe('planRollout', () => {
   it('puts every affected device into one batch, and those already on target aside', async () => {
-    await seedDevices(database.pool, 10, (index) => appWith(index < 8 ? 'redis:7-alpine' : 'docker.io/library/redis:7.5-alpine'));
+    await seedDevices(database.pool, 10, (index) =>
+      appWith(index < 8 ? 'redis:7-alpine' : 'docker.io/library/redis:7.5-alpine'),
+    );
     await seedDevices(database.pool, 3, () => appWith('redis/redis-stack:7'));
     const rolloutId = await seedRollout(database.pool);
     const plan = await run(activities().planRollout, { rolloutId });
@@ -45,7 +48,10 @@ describe('planRollout', () => {
     });
     const rows = await deviceRows(database.pool, rolloutId);
     expect(rows).toHaveLength(10);
-    expect(rows.filter((row) => row.status === 'skipped').map((row) => row.reason)).toEqual(['already on target', 'already on target']);
+    expect(rows.filter((row) => row.status === 'skipped').map((row) => row.reason)).toEqual([
+      'already on target',
+      'already on target',
+    ]);
   });
 
   it('reads the same plan when it runs twice', async () => {
@@ -59,7 +65,8 @@ describe('planRollout', () => {
 describe('applyBatch', () => {
   it('changes one string, raises the version by one, and does so once however often it runs', async () => {
     const rolloutId = await planned(20);
-    for (const batch of [1, 2, 3, 3]) expect(await run(activities().applyBatch, { rolloutId, batch })).toMatchObject({ done: true });
+    for (const batch of [1, 2, 3, 3])
+      expect(await run(activities().applyBatch, { rolloutId, batch })).toMatchObject({ done: true });
     const rows = await deviceRows(database.pool, rolloutId);
     expect(rows.every((row) => row.version === 4 && row.status === 'scheduled')).toBe(true);
     const states = await database.pool.query<{ apps: unknown }>('select apps from device_target_state');
@@ -78,19 +85,32 @@ describe('applyBatch', () => {
 
 describe('restoreDevices', () => {
   it('puts each device back on its own reference, and leaves alone what somebody else changed', async () => {
-    const devices = await seedDevices(database.pool, 9, (index) => appWith(`redis:6.${index}`, (['imageName', 'config.image', 'both'] as const)[index % 3] ?? 'both'));
+    const devices = await seedDevices(database.pool, 9, (index) =>
+      appWith(`redis:6.${index}`, (['imageName', 'config.image', 'both'] as const)[index % 3] ?? 'both'),
+    );
     const rolloutId = await seedRollout(database.pool, { rules: { strategy: 'auto', steps: [{ percent: 100 }] } });
     await run(activities().planRollout, { rolloutId });
     await run(activities().applyBatch, { rolloutId, batch: 1 });
     const edited = devices[0]?.uuid;
-    await database.pool.query('update device_target_state set apps = $2, version = version + 1 where device_uuid = $1', [edited, appWith('redis:8')]);
-    for (let time = 0; time < 2; time++) await run(activities().restoreDevices, { rolloutId, reason: 'test', actor: 'test' });
+    await database.pool.query(
+      'update device_target_state set apps = $2, version = version + 1 where device_uuid = $1',
+      [edited, appWith('redis:8')],
+    );
+    for (let time = 0; time < 2; time++)
+      await run(activities().restoreDevices, { rolloutId, reason: 'test', actor: 'test' });
     for (const device of devices.slice(1)) {
-      const now = await database.pool.query<{ apps: unknown; version: number }>('select apps, version from device_target_state where device_uuid = $1', [device.uuid]);
+      const now = await database.pool.query<{ apps: unknown; version: number }>(
+        'select apps, version from device_target_state where device_uuid = $1',
+        [device.uuid],
+      );
       expect(now.rows[0]).toEqual({ apps: device.apps, version: 5 });
     }
     const rows = await deviceRows(database.pool, rolloutId);
-    expect(rows.find((row) => row.device === edited)).toMatchObject({ status: 'superseded', version: 5, active: false });
+    expect(rows.find((row) => row.device === edited)).toMatchObject({
+      status: 'superseded',
+      version: 5,
+      active: false,
+    });
     expect(rows.filter((row) => row.status === 'rolling_back')).toHaveLength(8);
   });
 });
@@ -102,7 +122,12 @@ describe('readHealth', () => {
     const [first, second] = (await deviceRows(database.pool, rolloutId)).map((row) => row.device);
     await report(first ?? '', 'redis:7.5-alpine');
     await report(second ?? '', 'redis:7-alpine');
-    const soaking = await run(activities().readHealth, { rolloutId, batch: null, soakSeconds: 60, deadlinePassed: false });
+    const soaking = await run(activities().readHealth, {
+      rolloutId,
+      batch: null,
+      soakSeconds: 60,
+      deadlinePassed: false,
+    });
     expect(soaking.overall).toEqual({ health_checking: 1, scheduled: 2 });
     expect(soaking.soakDueSeconds).toBeGreaterThan(55);
     const late = await run(activities().readHealth, { rolloutId, batch: null, soakSeconds: 0, deadlinePassed: true });
@@ -115,7 +140,10 @@ describe('readHealth', () => {
     const device = (await deviceRows(database.pool, rolloutId))[0]?.device ?? '';
     await report(device, 'redis:7.5-alpine');
     await report(device, 'redis:7-alpine');
-    expect((await deviceRows(database.pool, rolloutId))[0]).toMatchObject({ status: 'failed', reason: 'went back: service redis runs redis:7-alpine' });
+    expect((await deviceRows(database.pool, rolloutId))[0]).toMatchObject({
+      status: 'failed',
+      reason: 'went back: service redis runs redis:7-alpine',
+    });
   });
 });
 
@@ -127,12 +155,19 @@ describe('a newer rollout of the image', () => {
     await run(activities().planRollout, { rolloutId: older });
     await run(activities().applyBatch, { rolloutId: older, batch: 1 });
     const newer = await seedRollout(database.pool, { tag: '7.2', rules });
-    expect(await run(activities().planRollout, { rolloutId: newer })).toMatchObject({ tookOverFrom: ['rollout:docker.io/library/redis:7.1'] });
-    expect((await deviceRows(database.pool, older)).every((row) => row.status === 'superseded' && !row.active)).toBe(true);
+    expect(await run(activities().planRollout, { rolloutId: newer })).toMatchObject({
+      tookOverFrom: ['rollout:docker.io/library/redis:7.1'],
+    });
+    expect((await deviceRows(database.pool, older)).every((row) => row.status === 'superseded' && !row.active)).toBe(
+      true,
+    );
     for (const batch of [1, 2]) await run(activities().applyBatch, { rolloutId: newer, batch });
     await run(activities().restoreDevices, { rolloutId: newer, reason: 'test', actor: 'test' });
     for (const device of devices) {
-      const now = await database.pool.query<{ apps: unknown }>('select apps from device_target_state where device_uuid = $1', [device.uuid]);
+      const now = await database.pool.query<{ apps: unknown }>(
+        'select apps from device_target_state where device_uuid = $1',
+        [device.uuid],
+      );
       expect(now.rows[0]?.apps).toEqual(appWith('redis:7.0'));
     }
   });

@@ -12,13 +12,20 @@ beforeAll(async () => {
 afterAll(async () => database.drop());
 
 describe('batches in SQL', () => {
-  async function assigned(steps: BatchStep[], devices: PlannableDevice[]): Promise<{ batch: number; approval: boolean }[]> {
+  async function assigned(
+    steps: BatchStep[],
+    devices: PlannableDevice[],
+  ): Promise<{ batch: number; approval: boolean }[]> {
     const { rows } = await database.pool.query<{ batch: number; approval: boolean }>(
       `select b.batch, b.approval
          from (select array_agg(lpad(place::text, 32, '0')::uuid order by place) as devices, array_agg(tags order by place) as tags, array_agg(fleet order by place) as fleets
                  from unnest($1::jsonb[], $2::text[]) with ordinality as listed (tags, fleet, place)) l
         cross join lateral fleetwave.assign_batches(l.devices, l.tags, l.fleets, $3::jsonb) b order by b.device_uuid`,
-      [devices.map((device) => JSON.stringify(device.tags)), devices.map((device) => device.fleetId), JSON.stringify(steps)],
+      [
+        devices.map((device) => JSON.stringify(device.tags)),
+        devices.map((device) => device.fleetId),
+        JSON.stringify(steps),
+      ],
     );
     return rows;
   }
@@ -33,9 +40,13 @@ describe('batches in SQL', () => {
   }, 60_000);
 
   it('ask for approval before the batch that a dropped step would have been', async () => {
-    const plain = (count: number): PlannableDevice[] => Array.from({ length: count }, () => ({ tags: {}, fleetId: null }));
+    const plain = (count: number): PlannableDevice[] =>
+      Array.from({ length: count }, () => ({ tags: {}, fleetId: null }));
     const steps: BatchStep[] = [{ percent: 10 }, { percent: 50, approval: true }, { percent: 100 }];
-    expect(await assigned(steps, plain(2))).toEqual([{ batch: 1, approval: false }, { batch: 2, approval: true }]);
+    expect(await assigned(steps, plain(2))).toEqual([
+      { batch: 1, approval: false },
+      { batch: 2, approval: true },
+    ]);
     expect((await assigned(steps, plain(4))).map((row) => row.approval)).toEqual([false, true, false, false]);
   });
 });

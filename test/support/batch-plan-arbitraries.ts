@@ -6,14 +6,19 @@ import type { BatchStep } from '../../src/domain/rules';
 const step: fc.Arbitrary<BatchStep> = fc.oneof(
   fc.integer({ min: 1, max: 10_000 }).map((parts) => ({ percent: parts / 100 })),
   fc.integer({ min: 1, max: 40 }).map((count) => ({ count })),
-  fc.constantFrom('ring:canary', 'ring:early', 'ring', 'site:berlin', 'ring:nobody', 'site:a:b').map((tag) => ({ tag })),
+  fc
+    .constantFrom('ring:canary', 'ring:early', 'ring', 'site:berlin', 'ring:nobody', 'site:a:b')
+    .map((tag) => ({ tag })),
   fc.constantFrom('lab', 'field', 'nowhere').map((fleetId) => ({ fleetId })),
 );
 
 export const batchSteps: fc.Arbitrary<BatchStep[]> = fc.array(step, { maxLength: 7 });
 
 const device: fc.Arbitrary<PlannableDevice> = fc.record({
-  tags: fc.record({ ring: fc.constantFrom('canary', 'early', 'late'), site: fc.constantFrom('berlin', 'a:b') }, { requiredKeys: [] }),
+  tags: fc.record(
+    { ring: fc.constantFrom('canary', 'early', 'late'), site: fc.constantFrom('berlin', 'a:b') },
+    { requiredKeys: [] },
+  ),
   fleetId: fc.constantFrom('lab', 'field', null),
 });
 

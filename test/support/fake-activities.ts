@@ -52,12 +52,17 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
     calls.push({ name, atSeconds: Math.round(now - startedAt), input });
     return now;
   }
-  const plannedOf = (batch: number | null): number => (batch === null ? world.batches.reduce((sum, size) => sum + size, 0) : (world.batches[batch - 1] ?? 0));
+  const plannedOf = (batch: number | null): number =>
+    batch === null ? world.batches.reduce((sum, size) => sum + size, 0) : (world.batches[batch - 1] ?? 0);
 
   const activities: Activities = {
     async planRollout(input) {
       await call('planRollout', input);
-      const batches = world.batches.map((planned, index) => ({ number: index + 1, planned, requiresApproval: world.approvals?.[index] ?? false }));
+      const batches = world.batches.map((planned, index) => ({
+        number: index + 1,
+        planned,
+        requiresApproval: world.approvals?.[index] ?? false,
+      }));
       return { outcome: 'planned', digest: null, rules, batches, alreadyOnTarget: 0, tookOverFrom: [] };
     },
     async applyBatch(input) {
@@ -68,8 +73,14 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
     },
     async readHealth(input) {
       const now = await call('readHealth', input);
-      const seconds = now - (input.batch === null ? Math.max(...appliedAt.values()) : (appliedAt.get(input.batch) ?? now));
-      const moment = { batch: input.batch, seconds, deadlinePassed: input.deadlinePassed, soakSeconds: input.soakSeconds };
+      const seconds =
+        now - (input.batch === null ? Math.max(...appliedAt.values()) : (appliedAt.get(input.batch) ?? now));
+      const moment = {
+        batch: input.batch,
+        seconds,
+        deadlinePassed: input.deadlinePassed,
+        soakSeconds: input.soakSeconds,
+      };
       const counts = world.health?.(moment, plannedOf(input.batch)) ?? { completed: plannedOf(input.batch) };
       return { batch: counts, overall: counts, soakDueSeconds: world.soakDue?.(moment) ?? null };
     },

@@ -15,8 +15,21 @@ const sha512 = `sha512:${hex128}`;
 const hub = 'docker.io';
 
 /** `rest` is registry, repository, then tag and digest where there are any. */
-function valid(input: string, registry: string, repository: string, tag?: string | null, digest?: string): ImageReferenceVector {
-  return { input, valid: true, registry, repository, ...(tag != null && { tag }), ...(digest !== undefined && { digest }) };
+function valid(
+  input: string,
+  registry: string,
+  repository: string,
+  tag?: string | null,
+  digest?: string,
+): ImageReferenceVector {
+  return {
+    input,
+    valid: true,
+    registry,
+    repository,
+    ...(tag != null && { tag }),
+    ...(digest !== undefined && { digest }),
+  };
 }
 
 function invalid(input: string): ImageReferenceVector {
@@ -81,7 +94,12 @@ export const imageReferenceVectors: readonly ImageReferenceVector[] = [
   valid('registry.acme.io:5000/edge/app:1.2.3', 'registry.acme.io:5000', 'edge/app', '1.2.3'),
   valid('ghcr.io/acme/app:main', 'ghcr.io', 'acme/app', 'main'),
   valid('gcr.io/project/app', 'gcr.io', 'project/app'),
-  valid('123456789012.dkr.ecr.eu-west-1.amazonaws.com/app:1', '123456789012.dkr.ecr.eu-west-1.amazonaws.com', 'app', '1'),
+  valid(
+    '123456789012.dkr.ecr.eu-west-1.amazonaws.com/app:1',
+    '123456789012.dkr.ecr.eu-west-1.amazonaws.com',
+    'app',
+    '1',
+  ),
   valid('acme.azurecr.io/app', 'acme.azurecr.io', 'app'),
   valid('my.name.com/app', 'my.name.com', 'app'),
   valid('Acme/api', 'Acme', 'api'),

@@ -8,7 +8,11 @@ import { fakeActivities, type FakeActivities, type FakeWorld } from './fake-acti
 import { startTimeSkipping } from './time-skipping';
 
 function startOne(env: TestWorkflowEnvironment, taskQueue: string, input: RolloutInput) {
-  return env.client.workflow.start<typeof rollout>('rollout', { taskQueue, workflowId: `rollout:test:${input.rolloutId}`, args: [input] });
+  return env.client.workflow.start<typeof rollout>('rollout', {
+    taskQueue,
+    workflowId: `rollout:test:${input.rolloutId}`,
+    args: [input],
+  });
 }
 
 export interface Story {
@@ -27,7 +31,10 @@ export interface WorkflowRig {
 
 /** Quiet: a worker that is given histories to replay, or stories to tell, has nothing to say to the terminal. */
 function installQuietRuntime(): void {
-  Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { forward: {}, filter: { core: 'ERROR', other: 'ERROR' } } } });
+  Runtime.install({
+    logger: new DefaultLogger('ERROR'),
+    telemetryOptions: { logging: { forward: {}, filter: { core: 'ERROR', other: 'ERROR' } } },
+  });
 }
 
 export async function createWorkflowRig(): Promise<WorkflowRig> {
@@ -38,7 +45,10 @@ export async function createWorkflowRig(): Promise<WorkflowRig> {
     namespace: 'default',
     searchAttributes: Object.fromEntries(Object.values(searchAttributes).map(({ name }) => [name, keyword])),
   });
-  const bundle = await bundleWorkflowCode({ workflowsPath: require.resolve('../../src/workflows'), logger: new DefaultLogger('ERROR') });
+  const bundle = await bundleWorkflowCode({
+    workflowsPath: require.resolve('../../src/workflows'),
+    logger: new DefaultLogger('ERROR'),
+  });
 
   return {
     env,
@@ -46,9 +56,18 @@ export async function createWorkflowRig(): Promise<WorkflowRig> {
     async tell(world, story) {
       const fake = fakeActivities(world, () => env.currentTimeMs());
       const taskQueue = `rig-${randomUUID()}`;
-      const worker = await Worker.create({ connection: env.nativeConnection, taskQueue, workflowBundle: bundle, activities: fake.activities });
+      const worker = await Worker.create({
+        connection: env.nativeConnection,
+        taskQueue,
+        workflowBundle: bundle,
+        activities: fake.activities,
+      });
       const handle = await worker.runUntil(async () => {
-        const started = await startOne(env, taskQueue, { rolloutId: randomUUID(), image: 'docker.io/library/redis', tag: '7.5-alpine' });
+        const started = await startOne(env, taskQueue, {
+          rolloutId: randomUUID(),
+          image: 'docker.io/library/redis',
+          tag: '7.5-alpine',
+        });
         try {
           await story({ handle: started, fake, env });
         } catch (error) {

@@ -5,7 +5,10 @@ import { defaultRules, type BatchStep } from '../../src/domain/rules';
 import { batchSteps, plannableDevices } from '../support/batch-plan-arbitraries';
 
 const plain = (count: number): PlannableDevice[] => Array.from({ length: count }, () => ({ tags: {}, fleetId: null }));
-const percentages = fc.array(fc.integer({ min: 1, max: 10_000 }).map((parts) => ({ percent: parts / 100 })), { minLength: 1, maxLength: 8 });
+const percentages = fc.array(
+  fc.integer({ min: 1, max: 10_000 }).map((parts) => ({ percent: parts / 100 })),
+  { minLength: 1, maxLength: 8 },
+);
 const fleetSize = fc.integer({ min: 0, max: 5000 });
 
 describe('the ends of batches by percent and count', () => {
@@ -43,7 +46,9 @@ describe('the ends of batches by percent and count', () => {
         const ends = cumulativeEnds(steps, total);
         expect(ends.at(-1) ?? 0).toBe(total);
         expect(ends.every((end, index) => end > (ends[index - 1] ?? 0))).toBe(true);
-        const highest = steps.slice(0, -1).map((step, index) => Math.max(...steps.slice(0, index + 1).map((earlier) => earlier.percent)));
+        const highest = steps
+          .slice(0, -1)
+          .map((step, index) => Math.max(...steps.slice(0, index + 1).map((earlier) => earlier.percent)));
         for (const percent of highest) {
           const exact = (total * percent) / 100;
           if (total > 0) expect(Math.min(...ends.map((end) => Math.abs(end - exact)))).toBeLessThan(1);
@@ -61,7 +66,9 @@ describe('the batches of devices', () => {
     fc.assert(
       fc.property(percentages, fleetSize, (steps, total) => {
         const ends = cumulativeEnds(steps, total);
-        expect(assignBatches(steps, plain(total))).toEqual(ends.flatMap((end, index) => new Array<number>(end - (ends[index - 1] ?? 0)).fill(index + 1)));
+        expect(assignBatches(steps, plain(total))).toEqual(
+          ends.flatMap((end, index) => new Array<number>(end - (ends[index - 1] ?? 0)).fill(index + 1)),
+        );
       }),
       { numRuns: 50 },
     );
@@ -76,9 +83,13 @@ describe('the batches of devices', () => {
     ];
     expect(assignBatches([{ tag: 'ring:canary' }, { fleetId: 'lab' }], devices)).toEqual([2, 1, 3, 1]);
     expect(assignBatches([{ tag: 'ring' }, { percent: 100 }], devices)).toEqual([2, 1, 1, 1]);
-    expect(assignBatches([{ tag: 'ring:nobody' }, { fleetId: 'lab' }, { percent: 100 }], devices)).toEqual([1, 1, 2, 2]);
+    expect(assignBatches([{ tag: 'ring:nobody' }, { fleetId: 'lab' }, { percent: 100 }], devices)).toEqual([
+      1, 1, 2, 2,
+    ]);
     expect(assignBatches([{ tag: 'ring:canary' }, { percent: 75 }, { percent: 100 }], devices)).toEqual([2, 1, 3, 1]);
-    expect(assignBatches([{ tag: 'constructor' }, { tag: '__proto__:x' }, { percent: 100 }], devices)).toEqual([1, 1, 1, 1]);
+    expect(assignBatches([{ tag: 'constructor' }, { tag: '__proto__:x' }, { percent: 100 }], devices)).toEqual([
+      1, 1, 1, 1,
+    ]);
   });
 
   it('put each device in one, leave none empty, and keep the order where nothing selects', () => {
@@ -89,7 +100,8 @@ describe('the batches of devices', () => {
         const used = [...new Set(batches)].sort((a, b) => a - b);
         expect(used).toEqual(used.map((_, index) => index + 1));
         expect(used.length).toBeLessThanOrEqual(steps.length + 1);
-        if (!steps.some((step) => 'tag' in step || 'fleetId' in step)) expect([...batches].sort((a, b) => a - b)).toEqual(batches);
+        if (!steps.some((step) => 'tag' in step || 'fleetId' in step))
+          expect([...batches].sort((a, b) => a - b)).toEqual(batches);
       }),
     );
   });
@@ -101,7 +113,8 @@ describe('the batches of devices', () => {
         const batches = assignBatches(steps, devices);
         const canaries = devices.filter((device) => device.tags['ring'] === 'canary').length;
         const goal = Math.max(canaries, Math.ceil((devices.length * percent) / 100));
-        const beforeTheRest = goal === devices.length ? devices.length : batches.filter((batch) => batch < Math.max(...batches)).length;
+        const beforeTheRest =
+          goal === devices.length ? devices.length : batches.filter((batch) => batch < Math.max(...batches)).length;
         expect(beforeTheRest).toBe(goal);
       }),
     );
@@ -113,7 +126,10 @@ describe('steps in words', () => {
     [defaultRules.steps, '10 %, then 50 %, then the rest'],
     [[{ percent: 100 }], 'all devices at once'],
     [[], 'all devices at once'],
-    [[{ count: 1 }, { count: 5, approval: true }, { count: 10 }], '1 device, then 5 more devices after approval, then the rest'],
+    [
+      [{ count: 1 }, { count: 5, approval: true }, { count: 10 }],
+      '1 device, then 5 more devices after approval, then the rest',
+    ],
     [[{ tag: 'ring:canary' }, { fleetId: 'lab' }], 'devices tagged ring:canary, then fleet lab, then the rest'],
   ])('%j', (steps, words) => {
     expect(describeSteps(steps)).toBe(words);

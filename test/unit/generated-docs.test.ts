@@ -3,7 +3,10 @@ import { join } from 'node:path';
 import { expect, it } from '@jest/globals';
 import { generatedSections, withSection } from '../../src/dev/generated-docs';
 
-it.each(Object.entries(generatedSections))('the section "%s" says what the code says (else: npm run docs:generate)', (name, { file, content }) => {
-  const text = readFileSync(join(__dirname, '..', '..', file), 'utf8');
-  expect(text).toBe(withSection(text, name, content()));
-});
+it.each(Object.entries(generatedSections))(
+  'the section "%s" says what the code says (else: npm run docs:generate)',
+  (name, { file, content }) => {
+    const text = readFileSync(join(__dirname, '..', '..', file), 'utf8');
+    expect(text).toBe(withSection(text, name, content()));
+  },
+);

@@ -1,6 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { familiarName, isValidDigest, isValidTag, normalizedImage, parseImageReference, withTag } from '../../src/domain/image-reference';
+import {
+  familiarName,
+  isValidDigest,
+  isValidTag,
+  normalizedImage,
+  parseImageReference,
+  withTag,
+} from '../../src/domain/image-reference';
 import { hex64, imageReferenceVectors } from '../support/image-reference-vectors';
 
 const validVectors = imageReferenceVectors.filter((vector) => vector.valid);
@@ -13,21 +20,40 @@ describe('an image reference', () => {
     expect(new Set(imageReferenceVectors.map((vector) => vector.input)).size).toBe(imageReferenceVectors.length);
   });
 
-  it.each(imageReferenceVectors.map((vector) => [JSON.stringify(vector.input).slice(0, 80), vector] as const))('is read by the grammar: %s', (_, vector) => {
-    const parsed = parseImageReference(vector.input);
-    if (!vector.valid) {
-      expect(parsed).toEqual({ ok: false, error: expect.stringMatching(/^[ -~]{10,400}$/) });
-      return;
-    }
-    if (!parsed.ok) throw new Error(parsed.error);
-    const { registry, repository, tag = null, digest: wanted = null } = vector;
-    expect(parsed.reference).toMatchObject({ registry, repository, image: `${registry}/${repository}`, tag, digest: wanted });
-    const { name } = parsed.reference;
-    expect(`${name}${tag === null ? '' : `:${tag}`}${wanted === null ? '' : `@${wanted}`}`).toBe(vector.input);
-  });
+  it.each(imageReferenceVectors.map((vector) => [JSON.stringify(vector.input).slice(0, 80), vector] as const))(
+    'is read by the grammar: %s',
+    (_, vector) => {
+      const parsed = parseImageReference(vector.input);
+      if (!vector.valid) {
+        expect(parsed).toEqual({ ok: false, error: expect.stringMatching(/^[ -~]{10,400}$/) });
+        return;
+      }
+      if (!parsed.ok) throw new Error(parsed.error);
+      const { registry, repository, tag = null, digest: wanted = null } = vector;
+      expect(parsed.reference).toMatchObject({
+        registry,
+        repository,
+        image: `${registry}/${repository}`,
+        tag,
+        digest: wanted,
+      });
+      const { name } = parsed.reference;
+      expect(`${name}${tag === null ? '' : `:${tag}`}${wanted === null ? '' : `@${wanted}`}`).toBe(vector.input);
+    },
+  );
 
   it('says what is wrong and where', () => {
-    const errors = ['acme/api:', 'ghcr.io/acme/App', 'my_host.example.com/api', 'redis:1+2', 'redis@sha256:abc', 'ghcr.io//app', '', hex64, 'a'.repeat(513)].map((text) => {
+    const errors = [
+      'acme/api:',
+      'ghcr.io/acme/App',
+      'my_host.example.com/api',
+      'redis:1+2',
+      'redis@sha256:abc',
+      'ghcr.io//app',
+      '',
+      hex64,
+      'a'.repeat(513),
+    ].map((text) => {
       const parsed = parseImageReference(text);
       return parsed.ok ? null : parsed.error;
     });
@@ -45,7 +71,14 @@ describe('an image reference', () => {
   });
 
   it('is the same image in every way of writing it, and another where only the text is alike', () => {
-    const ways = ['redis', 'redis:7', 'library/redis:7', 'docker.io/redis', 'index.docker.io/library/redis', `docker.io/library/redis@${digest}`];
+    const ways = [
+      'redis',
+      'redis:7',
+      'library/redis:7',
+      'docker.io/redis',
+      'index.docker.io/library/redis',
+      `docker.io/library/redis@${digest}`,
+    ];
     expect(new Set(ways.map(normalizedImage))).toEqual(new Set(['docker.io/library/redis']));
     expect(normalizedImage('redis-stack')).toBe('docker.io/library/redis-stack');
     expect(normalizedImage('redis:')).toBeNull();
@@ -63,13 +96,23 @@ describe('an image reference', () => {
 
   it('names the image, tag and digest it was given', () => {
     fc.assert(
-      fc.property(fc.constantFrom(...validVectors), fc.stringMatching(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}$/), fc.boolean(), ({ input }, tag, pinned) => {
-        const before = parseImageReference(input);
-        const after = parseImageReference(withTag(input, tag, pinned ? digest : null));
-        // Only a reference near the length limit may no longer be one.
-        if (!after.ok) return withTag(input, tag, pinned ? digest : null).length > 512;
-        return before.ok && after.reference.image === before.reference.image && after.reference.name === before.reference.name && after.reference.tag === tag;
-      }),
+      fc.property(
+        fc.constantFrom(...validVectors),
+        fc.stringMatching(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}$/),
+        fc.boolean(),
+        ({ input }, tag, pinned) => {
+          const before = parseImageReference(input);
+          const after = parseImageReference(withTag(input, tag, pinned ? digest : null));
+          // Only a reference near the length limit may no longer be one.
+          if (!after.ok) return withTag(input, tag, pinned ? digest : null).length > 512;
+          return (
+            before.ok &&
+            after.reference.image === before.reference.image &&
+            after.reference.name === before.reference.name &&
+            after.reference.tag === tag
+          );
+        },
+      ),
     );
   });
 
@@ -87,7 +130,13 @@ describe('an image reference', () => {
 
   it('is read in linear time, whatever a stranger sends', () => {
     const started = performance.now();
-    for (const text of ['a-'.repeat(256), `${'a.'.repeat(250)}/`, `a/${'b__'.repeat(160)}!`, `[${':'.repeat(500)}`, '-'.repeat(1_000_000)]) {
+    for (const text of [
+      'a-'.repeat(256),
+      `${'a.'.repeat(250)}/`,
+      `a/${'b__'.repeat(160)}!`,
+      `[${':'.repeat(500)}`,
+      '-'.repeat(1_000_000),
+    ]) {
       for (let time = 0; time < 100; time += 1) expect(parseImageReference(text).ok).toBe(false);
     }
     expect(performance.now() - started).toBeLessThan(2000);
@@ -96,6 +145,12 @@ describe('an image reference', () => {
   it('has tags and digests that can be checked alone', () => {
     expect(['7', '_', 'a'.repeat(128)].map(isValidTag)).toEqual([true, true, true]);
     expect(['', '.7', '7:8', '7\n', 'a'.repeat(129)].map(isValidTag)).toEqual([false, false, false, false, false]);
-    expect([digest, `${digest}0`, digest.toUpperCase(), `${digest}\n`, hex64].map(isValidDigest)).toEqual([true, false, false, false, false]);
+    expect([digest, `${digest}0`, digest.toUpperCase(), `${digest}\n`, hex64].map(isValidDigest)).toEqual([
+      true,
+      false,
+      false,
+      false,
+      false,
+    ]);
   });
 });

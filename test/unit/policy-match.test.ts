@@ -16,13 +16,25 @@ function reference(text: string): ImageReference {
 describe('an image pattern', () => {
   it.each<[string, string[], string[]]>([
     // pattern, matches, does not match
-    ['redis:*', ['redis', 'redis:7', 'docker.io/library/redis:7', 'index.docker.io/redis:x'], ['redis-stack:7', 'acme/redis:7', 'ghcr.io/redis:7', 'ghcr.io/library/redis']],
+    [
+      'redis:*',
+      ['redis', 'redis:7', 'docker.io/library/redis:7', 'index.docker.io/redis:x'],
+      ['redis-stack:7', 'acme/redis:7', 'ghcr.io/redis:7', 'ghcr.io/library/redis'],
+    ],
     ['redis', ['redis', 'redis:7'], ['redis-stack', 'acme/redis']],
     ['docker.io/library/redis:7.*', ['redis:7.5', 'redis:7.5-alpine', 'redis:7.'], ['redis:7', 'redis:8.0', 'redis']],
     ['docker.io/redis:7', ['redis:7'], ['redis:7.5', 'redis']],
-    ['registry.acme.io:5000/edge/*:*', ['registry.acme.io:5000/edge/app:1', 'registry.acme.io:5000/edge/web'], ['registry.acme.io:5000/edge/a/b:1', 'registry.acme.io/edge/app:1', 'edge/app:1']],
+    [
+      'registry.acme.io:5000/edge/*:*',
+      ['registry.acme.io:5000/edge/app:1', 'registry.acme.io:5000/edge/web'],
+      ['registry.acme.io:5000/edge/a/b:1', 'registry.acme.io/edge/app:1', 'edge/app:1'],
+    ],
     ['registry.acme.io:5000/edge/app', ['registry.acme.io:5000/edge/app:1'], ['registry.acme.io:5000/edge/app2:1']],
-    ['registry.acme.io:5000/**', ['registry.acme.io:5000/app', 'registry.acme.io:5000/a/b/c:1'], ['registry.acme.io:5001/app']],
+    [
+      'registry.acme.io:5000/**',
+      ['registry.acme.io:5000/app', 'registry.acme.io:5000/a/b/c:1'],
+      ['registry.acme.io:5001/app'],
+    ],
     ['*.acme.io/app:*', ['eu.acme.io/app:1', 'a.b.acme.io/app'], ['acme.io/app:1', 'eu.acme.io:5000/app:1']],
     ['*/nginx', ['nginx', 'bitnami/nginx:1'], ['ghcr.io/acme/nginx', 'bitnami/nginx-ingress', 'a/b/nginx']],
     ['**/nginx', ['nginx', 'bitnami/nginx:1', 'ghcr.io/acme/nginx', 'a/b/nginx'], ['ghcr.io/acme/nginx2']],
@@ -36,7 +48,11 @@ describe('an image pattern', () => {
     ['docker.io/**', ['redis', 'acme/app', 'acme/team/app'], ['ghcr.io/acme/app']],
     ['localhost/*', ['localhost/app'], ['localhosts/app']],
     ['localhost:5000', ['localhost:5000'], ['localhost:5000/app']],
-    ['ghcr.io/*/app:v*-arm64', ['ghcr.io/acme/app:v1-arm64'], ['ghcr.io/acme/app:v1-amd64', 'ghcr.io/acme/x/app:v1-arm64']],
+    [
+      'ghcr.io/*/app:v*-arm64',
+      ['ghcr.io/acme/app:v1-arm64'],
+      ['ghcr.io/acme/app:v1-amd64', 'ghcr.io/acme/x/app:v1-arm64'],
+    ],
   ])('%s', (pattern, matching, others) => {
     expect(validatePattern(pattern)).toBeNull();
     expect(matching.filter((text) => !patternMatches(pattern, reference(text)))).toEqual([]);
@@ -54,22 +70,53 @@ describe('an image pattern', () => {
   it.each([
     ['', 'the pattern is empty; "*" matches every image'],
     ['redis:', 'the pattern can match no image: the tag after ":" at character 7 is empty'],
-    ['Redis:*', 'the pattern can match no image: the repository part "Redis" at character 1 must be lower case (read with 0 for each "*")'],
+    [
+      'Redis:*',
+      'the pattern can match no image: the repository part "Redis" at character 1 must be lower case (read with 0 for each "*")',
+    ],
     ['a***b', 'the pattern has more than two "*" in a row: "*" matches within a part of the name, "**" across parts'],
     ['redis@sha256:*', 'the pattern has an "@": it is matched against name and tag, a digest cannot be part of it'],
-    ['acme//*', 'the pattern can match no image: the repository has an empty part at character 6 (read with 0 for each "*")'],
+    [
+      'acme//*',
+      'the pattern can match no image: the repository has an empty part at character 6 (read with 0 for each "*")',
+    ],
   ])('%j is refused in one sentence', (pattern, sentence) => {
     expect(validatePattern(pattern)).toBe(sentence);
   });
 
-  it.each([' redis', 'redis:[0-9]', 'redis?', 'redis:^7', 'my_host.io/*', '*/', '/*', 'redis:v*/x', 'a'.repeat(600)])('%j is refused', (pattern) => {
-    expect(validatePattern(pattern)).not.toBeNull();
-  });
+  it.each([' redis', 'redis:[0-9]', 'redis?', 'redis:^7', 'my_host.io/*', '*/', '/*', 'redis:v*/x', 'a'.repeat(600)])(
+    '%j is refused',
+    (pattern) => {
+      expect(validatePattern(pattern)).not.toBeNull();
+    },
+  );
 
   it('is more specific the more it says', () => {
-    const ordered = ['redis:7.5', 'redis:7.*', 'redis:7*', 'redis', 'redis-*', 'redis*', 'acme/*', '**/redis', '*:latest', '*'];
+    const ordered = [
+      'redis:7.5',
+      'redis:7.*',
+      'redis:7*',
+      'redis',
+      'redis-*',
+      'redis*',
+      'acme/*',
+      '**/redis',
+      '*:latest',
+      '*',
+    ];
     const shuffled = [...ordered].sort();
-    expect(shuffled.sort(compareSpecificity)).toEqual(['redis:7.5', 'redis:7.*', 'redis:7*', 'redis', 'redis-*', 'redis*', 'acme/*', '**/redis', '*:latest', '*']);
+    expect(shuffled.sort(compareSpecificity)).toEqual([
+      'redis:7.5',
+      'redis:7.*',
+      'redis:7*',
+      'redis',
+      'redis-*',
+      'redis*',
+      'acme/*',
+      '**/redis',
+      '*:latest',
+      '*',
+    ]);
     expect(compareSpecificity('redis', 'docker.io/library/redis:*')).toBe(0);
     expect(compareSpecificity('ghcr.io/a/*', 'ghcr.io/a/**')).toBeLessThan(0);
   });
@@ -79,12 +126,20 @@ describe('a glob', () => {
   it('matches what an exhaustive search finds', () => {
     const matches = (pattern: string, text: string): boolean => {
       if (pattern === '') return text === '';
-      if (!pattern.startsWith('*')) return text !== '' && pattern[0] === text[0] && matches(pattern.slice(1), text.slice(1));
+      if (!pattern.startsWith('*'))
+        return text !== '' && pattern[0] === text[0] && matches(pattern.slice(1), text.slice(1));
       const [wild, rest] = pattern.startsWith('**') ? [/[^]/, pattern.slice(2)] : [/[^/]/, pattern.slice(1)];
       return matches(rest, text) || (text !== '' && wild.test(text[0]!) && matches(pattern, text.slice(1)));
     };
     const short = (unit: string): fc.Arbitrary<string> => fc.string({ unit: fc.constantFrom(...unit), maxLength: 8 });
-    fc.assert(fc.property(short('ab/**'), short('ab/'), (pattern, text) => globMatches(pattern, text) === matches(pattern, text)), { numRuns: 5000 });
+    fc.assert(
+      fc.property(
+        short('ab/**'),
+        short('ab/'),
+        (pattern, text) => globMatches(pattern, text) === matches(pattern, text),
+      ),
+      { numRuns: 5000 },
+    );
   });
 
   it('takes no longer for a pattern made to take for ever', () => {
@@ -112,7 +167,11 @@ describe('the policy for a push', () => {
 
   it('is the only one that matches', () => {
     const redis = policy('redis:*');
-    expect(selectPolicy([policy('nginx'), redis], reference('redis:7'))).toEqual({ policy: redis, why: '"redis:*" is the only pattern that matches', candidates: [redis] });
+    expect(selectPolicy([policy('nginx'), redis], reference('redis:7'))).toEqual({
+      policy: redis,
+      why: '"redis:*" is the only pattern that matches',
+      candidates: [redis],
+    });
   });
 
   it.each<[string, MatchablePolicy, MatchablePolicy]>([
@@ -121,18 +180,36 @@ describe('the policy for a push', () => {
     ['"redis:7" wins over "redis:*": it names one tag', policy('redis:7'), policy('redis:*')],
     ['"redis:7*" wins over "redis:*": it says more of the tag', policy('redis:7*'), policy('redis:*')],
     ['"docker.io/**" wins over "**": it says more of the name', policy('docker.io/**'), policy('**')],
-    ['"docker.io/library/*" wins over "docker.io/library/**": it has fewer "**" in the name', policy('docker.io/library/*'), policy('docker.io/library/**')],
-    ['"library/redis" wins over "redis": both are as specific, and its priority 200 is above 100', policy('library/redis', { priority: 200 }), policy('redis', { createdAt: '2020-01-01T00:00:00.000Z' })],
-    ['"library/redis" wins over "redis": both are as specific and of priority 100, and it is the older policy', policy('library/redis', { createdAt: '2020-01-01T00:00:00.000Z' }), policy('redis')],
+    [
+      '"docker.io/library/*" wins over "docker.io/library/**": it has fewer "**" in the name',
+      policy('docker.io/library/*'),
+      policy('docker.io/library/**'),
+    ],
+    [
+      '"library/redis" wins over "redis": both are as specific, and its priority 200 is above 100',
+      policy('library/redis', { priority: 200 }),
+      policy('redis', { createdAt: '2020-01-01T00:00:00.000Z' }),
+    ],
+    [
+      '"library/redis" wins over "redis": both are as specific and of priority 100, and it is the older policy',
+      policy('library/redis', { createdAt: '2020-01-01T00:00:00.000Z' }),
+      policy('redis'),
+    ],
   ])('says why: %s', (why, winner, loser) => {
     const pushed = reference('redis:7');
-    for (const policies of [[winner, loser], [loser, winner]]) {
+    for (const policies of [
+      [winner, loser],
+      [loser, winner],
+    ]) {
       expect(selectPolicy(policies, pushed)).toEqual({ policy: winner, why, candidates: [winner, loser] });
     }
   });
 
   it('does not depend on the order they are listed in', () => {
-    const policies = ['redis', 'redis:7', 'redis:7*', 'redis*', '*', '**/redis', 'library/*'].flatMap((pattern) => [policy(pattern), policy(pattern, { id: `${pattern} 2` })]);
+    const policies = ['redis', 'redis:7', 'redis:7*', 'redis*', '*', '**/redis', 'library/*'].flatMap((pattern) => [
+      policy(pattern),
+      policy(pattern, { id: `${pattern} 2` }),
+    ]);
     fc.assert(
       fc.property(fc.shuffledSubarray(policies, { minLength: policies.length }), (shuffled) => {
         expect(selectPolicy(shuffled, reference('redis:7'))).toEqual(selectPolicy(policies, reference('redis:7')));
@@ -144,11 +221,21 @@ describe('the policy for a push', () => {
 describe('a tag rule', () => {
   it('lets a tag through or says why not', () => {
     expect(tagAllowed({ kind: 'any' }, 'x')).toEqual({ allowed: true, why: 'the policy allows any tag' });
-    expect(tagAllowed({ kind: 'glob', pattern: '7.*' }, '7.5')).toEqual({ allowed: true, why: `tag "7.5" matches the policy's tag rule "7.*"` });
-    expect(tagAllowed({ kind: 'glob', pattern: '7.*' }, '8.0')).toEqual({ allowed: false, why: `tag "8.0" does not match the policy's tag rule "7.*"` });
+    expect(tagAllowed({ kind: 'glob', pattern: '7.*' }, '7.5')).toEqual({
+      allowed: true,
+      why: `tag "7.5" matches the policy's tag rule "7.*"`,
+    });
+    expect(tagAllowed({ kind: 'glob', pattern: '7.*' }, '8.0')).toEqual({
+      allowed: false,
+      why: `tag "8.0" does not match the policy's tag rule "7.*"`,
+    });
   });
 
   it('is refused when it can match no tag', () => {
-    expect(['7.*', '*', '*-alpine', 'v?', '', '-x', '7:*', 'a'.repeat(129)].map((pattern) => validateTagGlob(pattern) === null)).toEqual([true, true, true, false, false, false, false, false]);
+    expect(
+      ['7.*', '*', '*-alpine', 'v?', '', '-x', '7:*', 'a'.repeat(129)].map(
+        (pattern) => validateTagGlob(pattern) === null,
+      ),
+    ).toEqual([true, true, true, false, false, false, false, false]);
   });
 });

@@ -40,7 +40,9 @@ describe('judging a report', () => {
 
   it('takes the sickest service for the device', () => {
     const two = [change(), change({ service_id: 2, service: 'cache' })];
-    expect(judge([running, { ...running, serviceId: 2, serviceName: 'cache', status: 'exited' }], two).kind).toBe('failed');
+    expect(judge([running, { ...running, serviceId: 2, serviceName: 'cache', status: 'exited' }], two).kind).toBe(
+      'failed',
+    );
   });
 
   it('holds a digest against a digest, wherever both sides know one', () => {
@@ -51,13 +53,25 @@ describe('judging a report', () => {
     expect(judge([running], pinned).kind).toBe('running');
   });
 
-  it.each([[null], ['text'], [[]], [{ '1002': null }], [{ '1002': { services: 'none' } }], [{ '1002': { services: [null, 5, 'x'] } }]])('survives %j', (apps) => {
+  it.each([
+    [null],
+    ['text'],
+    [[]],
+    [{ '1002': null }],
+    [{ '1002': { services: 'none' } }],
+    [{ '1002': { services: [null, 5, 'x'] } }],
+  ])('survives %j', (apps) => {
     expect(judgeReport([change()], 'to', reportedServices(apps), sameImage).kind).toBe('elsewhere');
   });
 });
 
 describe('what a finding does to a device', () => {
-  const findings = [{ kind: 'running' }, { kind: 'working', reason: 'x' }, { kind: 'failed', reason: 'x' }, { kind: 'elsewhere', reason: 'x' }] as const;
+  const findings = [
+    { kind: 'running' },
+    { kind: 'working', reason: 'x' },
+    { kind: 'failed', reason: 'x' },
+    { kind: 'elsewhere', reason: 'x' },
+  ] as const;
 
   it('is always a lawful transition', () => {
     for (const status of deviceStatuses)
@@ -80,6 +94,8 @@ describe('what a finding does to a device', () => {
     ['rolling_back', 'elsewhere', 60, null],
   ] as const)('%s, %s, soak %d s: %s', (status, kind, soakSeconds, expected) => {
     const finding = findings.find((one) => one.kind === kind) ?? findings[0];
-    expect(afterFinding({ status, fetched: false, soakSeconds, healthySeconds: 0 }, finding)?.status ?? null).toBe(expected);
+    expect(afterFinding({ status, fetched: false, soakSeconds, healthySeconds: 0 }, finding)?.status ?? null).toBe(
+      expected,
+    );
   });
 });

@@ -5,7 +5,8 @@ import { deviceStatuses, type DeviceStatus } from '../../src/domain/rollout-stat
 import { evidenceOf, nextRule, verdict, type StatusCounts } from '../../src/domain/verdict';
 
 const rules = { maxFailureRate: 0.2, maxFailures: null, minSample: 5 };
-const judge = (counts: StatusCounts, given = {}) => verdict(evidenceOf(counts), evidenceOf(counts), { ...rules, ...given });
+const judge = (counts: StatusCounts, given = {}) =>
+  verdict(evidenceOf(counts), evidenceOf(counts), { ...rules, ...given });
 
 describe('the verdict of a batch', () => {
   it.each([
@@ -13,13 +14,25 @@ describe('the verdict of a batch', () => {
     ['exactly the allowed share failed', { completed: 8, failed: 2 }, {}, 'pass', 'all_settled'],
     ['one more failed', { completed: 7, failed: 3 }, {}, 'fail', 'failure_rate'],
     ['too many failed, but too few are settled to say so', { failed: 3, scheduled: 7 }, {}, 'wait', undefined],
-    ['a bad release stops at five settled, not at the deadline', { failed: 5, scheduled: 15 }, {}, 'fail', 'failure_rate'],
+    [
+      'a bad release stops at five settled, not at the deadline',
+      { failed: 5, scheduled: 15 },
+      {},
+      'fail',
+      'failure_rate',
+    ],
     ['a batch smaller than the sample needs all of its own', { failed: 1, scheduled: 1 }, {}, 'wait', undefined],
     ['a batch of one that failed', { failed: 1 }, {}, 'fail', 'failure_rate'],
-    ['late and silent devices are failures', { completed: 7, timed_out: 2, unreachable: 1 }, {}, 'fail', 'failure_rate'],
+    [
+      'late and silent devices are failures',
+      { completed: 7, timed_out: 2, unreachable: 1 },
+      {},
+      'fail',
+      'failure_rate',
+    ],
     ['the absolute limit', { completed: 98, failed: 2 }, { maxFailures: 1 }, 'fail', 'max_failures'],
     ['nothing was attempted', { skipped: 4 }, {}, 'skipped', 'no_attempted_device'],
-    ['superseded devices are nobody\'s evidence', { completed: 4, superseded: 90 }, {}, 'pass', 'all_settled'],
+    ["superseded devices are nobody's evidence", { completed: 4, superseded: 90 }, {}, 'pass', 'all_settled'],
     ['not all told yet', { completed: 4, pending: 1 }, {}, 'wait', undefined],
     ['soaking is not healthy', { completed: 4, health_checking: 1 }, {}, 'wait', undefined],
   ])('%s', (_name, counts, given, kind, rule) => {
@@ -33,18 +46,25 @@ describe('the verdict of a batch', () => {
     expect(judged).toMatchObject({ kind: 'fail', rule: 'rollout_failure_rate' });
   });
 
-  const counts = fc.dictionary(fc.constantFrom(...deviceStatuses), fc.nat(200)) as fc.Arbitrary<Partial<Record<DeviceStatus, number>>>;
+  const counts = fc.dictionary(fc.constantFrom(...deviceStatuses), fc.nat(200)) as fc.Arbitrary<
+    Partial<Record<DeviceStatus, number>>
+  >;
 
   it('never passes on zero evidence, nor while a device is unsettled', () => {
     fc.assert(
-      fc.property(counts, fc.double({ min: 0, max: 1, noNaN: true }), fc.nat(20), (given, maxFailureRate, minSample) => {
-        const evidence = evidenceOf(given);
-        const judged = verdict(evidence, evidence, { maxFailureRate, maxFailures: null, minSample });
-        if (judged.kind !== 'pass') return;
-        expect(evidence.attempted).toBeGreaterThan(0);
-        expect(evidence.settled).toBe(evidence.attempted);
-        expect(evidence.failures).toBeLessThanOrEqual(evidence.attempted * maxFailureRate + 1e-9);
-      }),
+      fc.property(
+        counts,
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        fc.nat(20),
+        (given, maxFailureRate, minSample) => {
+          const evidence = evidenceOf(given);
+          const judged = verdict(evidence, evidence, { maxFailureRate, maxFailures: null, minSample });
+          if (judged.kind !== 'pass') return;
+          expect(evidence.attempted).toBeGreaterThan(0);
+          expect(evidence.settled).toBe(evidence.attempted);
+          expect(evidence.failures).toBeLessThanOrEqual(evidence.attempted * maxFailureRate + 1e-9);
+        },
+      ),
     );
   });
 

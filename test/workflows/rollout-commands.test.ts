@@ -9,7 +9,11 @@ beforeAll(async () => {
 afterAll(() => rig.close());
 
 const events = (fake: FakeActivities): { type: string; actor: string; data: Record<string, unknown> }[] =>
-  fake.of('recordProgress').flatMap((call) => (call.input as { events: { type: string; actor: string; data: Record<string, unknown> }[] }).events);
+  fake
+    .of('recordProgress')
+    .flatMap(
+      (call) => (call.input as { events: { type: string; actor: string; data: Record<string, unknown> }[] }).events,
+    );
 const updating = { batches: [5, 5], health: () => ({ updating: 5 }) };
 
 describe('commands', () => {
@@ -30,7 +34,8 @@ describe('commands', () => {
 
   it('survive whatever JSON somebody types into the input box', async () => {
     await rig.tell({ batches: [1] }, async ({ handle, fake }) => {
-      for (const input of [null, 7, 'now', [], { reason: 5, actor: { a: 1 } }, { reason: 'x'.repeat(5000) }]) await handle.signal('pause', input);
+      for (const input of [null, 7, 'now', [], { reason: 5, actor: { a: 1 } }, { reason: 'x'.repeat(5000) }])
+        await handle.signal('pause', input);
       await handle.signal('health', 'nonsense');
       await handle.signal('health', { device: 5, status: 'healthy' });
       await handle.signal('resume');
@@ -43,7 +48,9 @@ describe('commands', () => {
     await rig.tell({ batches: [1] }, async ({ handle, fake }) => {
       await handle.signal('Pause');
       await handle.result();
-      expect(events(fake)).toContainEqual(expect.objectContaining({ type: 'command.unknown', data: { signal: 'Pause' } }));
+      expect(events(fake)).toContainEqual(
+        expect.objectContaining({ type: 'command.unknown', data: { signal: 'Pause' } }),
+      );
     });
   });
 
@@ -127,7 +134,8 @@ describe('commands', () => {
     const world = {
       batches: [5],
       rules: { soakSeconds: 86_400 },
-      health: ({ soakSeconds }: { soakSeconds: number }) => (soakSeconds > 0 ? { health_checking: 5 } : { completed: 5 }),
+      health: ({ soakSeconds }: { soakSeconds: number }) =>
+        soakSeconds > 0 ? { health_checking: 5 } : { completed: 5 },
       soakDue: () => 86_000,
     };
     await rig.tell(world, async ({ handle, fake, env }) => {
@@ -176,7 +184,10 @@ describe('verdicts', () => {
     await rig.tell({ batches: [10], health: () => ({ failed: 5, updating: 5 }) }, async ({ handle, fake, env }) => {
       await env.sleep('5s');
       await handle.signal('health', { batch: 1 });
-      expect(await handle.result()).toMatchObject({ status: 'rolled_back', reason: expect.stringContaining('5 of 10 devices of this batch failed (50 %)') });
+      expect(await handle.result()).toMatchObject({
+        status: 'rolled_back',
+        reason: expect.stringContaining('5 of 10 devices of this batch failed (50 %)'),
+      });
       expect(fake.of('finishRollout')[0]?.atSeconds).toBeLessThan(20);
     });
   });
@@ -186,7 +197,8 @@ describe('verdicts', () => {
       batches: [10],
       rules: { retryAttempts: 3, retryDelaySeconds: 900 },
       retried: 1,
-      health: ({ batch }: { batch: number | null }) => (batch === null ? { completed: 10 } : { completed: 9, failed: 1 }),
+      health: ({ batch }: { batch: number | null }) =>
+        batch === null ? { completed: 10 } : { completed: 9, failed: 1 },
     };
     await rig.tell(world, async ({ handle, fake }) => {
       expect(await handle.result()).toMatchObject({ status: 'completed', reason: '10 of 10 healthy' });
@@ -197,7 +209,10 @@ describe('verdicts', () => {
 
   it('an empty plan completes and says why', async () => {
     await rig.tell({ batches: [] }, async ({ handle }) => {
-      expect(await handle.result()).toEqual({ status: 'completed', reason: 'no device that the policy selects runs this image' });
+      expect(await handle.result()).toEqual({
+        status: 'completed',
+        reason: 'no device that the policy selects runs this image',
+      });
     });
   });
 
@@ -206,7 +221,11 @@ describe('verdicts', () => {
       await env.sleep('5s');
       await handle.signal('health', { device: '6f1c2d1e-0000-4000-8000-000000000001', status: 'healthy' });
       await handle.result();
-      expect(fake.of('recordHealth')[0]?.input).toEqual({ device: '6f1c2d1e-0000-4000-8000-000000000001', status: 'healthy', message: null });
+      expect(fake.of('recordHealth')[0]?.input).toEqual({
+        device: '6f1c2d1e-0000-4000-8000-000000000001',
+        status: 'healthy',
+        message: null,
+      });
     });
   });
 

@@ -25,11 +25,16 @@ describe("the original's real durations: 30 minutes between batches, 300 s for h
   it('gives a batch 300 s, then fails it, and gives the rollback 600 s, then ends failed and names the devices', async () => {
     const world = {
       batches: [10, 90],
-      health: ({ deadlinePassed }: { deadlinePassed: boolean }) => (deadlinePassed ? { timed_out: 10 } : { updating: 10 }),
-      rollback: ({ deadlinePassed }: { deadlinePassed: boolean }) => (deadlinePassed ? { rolled_back: 7, rollback_failed: 3 } : { rolling_back: 3, rolled_back: 7 }),
+      health: ({ deadlinePassed }: { deadlinePassed: boolean }) =>
+        deadlinePassed ? { timed_out: 10 } : { updating: 10 },
+      rollback: ({ deadlinePassed }: { deadlinePassed: boolean }) =>
+        deadlinePassed ? { rolled_back: 7, rollback_failed: 3 } : { rolling_back: 3, rolled_back: 7 },
     };
     await rig.tell(world, async ({ handle, fake }) => {
-      expect(await handle.result()).toEqual({ status: 'failed', reason: expect.stringContaining('3 devices were put back but did not confirm') });
+      expect(await handle.result()).toEqual({
+        status: 'failed',
+        reason: expect.stringContaining('3 devices were put back but did not confirm'),
+      });
       expect(fake.of('applyBatch')).toHaveLength(1);
       const late = fake.of('readHealth').at(-1);
       expect(late?.atSeconds).toBeGreaterThanOrEqual(300);
@@ -60,7 +65,8 @@ describe('a pause', () => {
     const world = {
       batches: [5],
       rules: { onFailure: 'rollback' as const },
-      health: ({ deadlinePassed }: { deadlinePassed: boolean }) => (deadlinePassed ? { timed_out: 5 } : { updating: 5 }),
+      health: ({ deadlinePassed }: { deadlinePassed: boolean }) =>
+        deadlinePassed ? { timed_out: 5 } : { updating: 5 },
     };
     await rig.tell(world, async ({ handle, fake, env }) => {
       await env.sleep('100s');
@@ -82,7 +88,10 @@ describe('a pause', () => {
       await handle.signal('pause');
       await env.sleep('5h');
       expect(fake.of('applyBatch')).toHaveLength(1);
-      expect(await handle.query<{ status: string }, []>('status')).toMatchObject({ status: 'paused', waiting_for: expect.stringContaining('resume') });
+      expect(await handle.query<{ status: string }, []>('status')).toMatchObject({
+        status: 'paused',
+        waiting_for: expect.stringContaining('resume'),
+      });
       await handle.signal('resume');
       await handle.result();
       const second = fake.of('applyBatch')[1]?.atSeconds ?? 0;

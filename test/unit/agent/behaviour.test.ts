@@ -10,7 +10,8 @@ describe('the mix of a simulated fleet', () => {
   const shares = { failing: 0.3, slow: 0.1, silent: 0.05, flapping: 0.15 };
 
   test('is the same for the same seed and another for another seed', () => {
-    const kinds = (seed: string) => uuids.map((uuid) => mixedBehaviour({ seed, shares, appliesTo: isBad })(uuid, 'redis:bad'));
+    const kinds = (seed: string) =>
+      uuids.map((uuid) => mixedBehaviour({ seed, shares, appliesTo: isBad })(uuid, 'redis:bad'));
     expect(kinds('a')).toEqual(kinds('a'));
     expect(kinds('a')).not.toEqual(kinds('b'));
   });
@@ -30,7 +31,9 @@ describe('the mix of a simulated fleet', () => {
   });
 
   test('refuses shares that are more than the whole fleet', () => {
-    expect(() => mixedBehaviour({ seed: 'x', shares: { failing: 0.7, slow: 0.4 }, appliesTo: isBad })).toThrow(RangeError);
+    expect(() => mixedBehaviour({ seed: 'x', shares: { failing: 0.7, slow: 0.4 }, appliesTo: isBad })).toThrow(
+      RangeError,
+    );
   });
 });
 
@@ -60,7 +63,8 @@ describe('what a device does with a new image', () => {
   });
 
   test('only a silent device goes silent, for good unless it is told to come back', () => {
-    for (const kind of behaviourKinds) expect(planUpdate(kind, createRandom('s')).silentMs).toBe(kind === 'silent' ? Number.POSITIVE_INFINITY : 0);
+    for (const kind of behaviourKinds)
+      expect(planUpdate(kind, createRandom('s')).silentMs).toBe(kind === 'silent' ? Number.POSITIVE_INFINITY : 0);
     expect(planUpdate('silent', createRandom('s'), { ...defaultPace, silentForMs: 5000 }).silentMs).toBe(5000);
   });
 });

@@ -5,7 +5,9 @@ import { Containers } from '../../../src/agent/containers';
 import { createRandom } from '../../../src/agent/random';
 
 const apps = (imageName: string) => ({ '1002': { services: [{ serviceId: 2, serviceName: 'cache', imageName }] } });
-const reported = (imageName: string, status: string) => ({ '1002': { services: [{ serviceId: 2, serviceName: 'cache', imageName, status }] } });
+const reported = (imageName: string, status: string) => ({
+  '1002': { services: [{ serviceId: 2, serviceName: 'cache', imageName, status }] },
+});
 const LATER = 60_000;
 
 function containersOf(kind: BehaviourKind): Containers {

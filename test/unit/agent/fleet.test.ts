@@ -17,7 +17,13 @@ beforeEach(async () => {
     request.on('end', () => {
       const { status, body: answer } = answers(requests.length);
       const header = (name: string) => request.headers[name] as string | undefined;
-      requests.push({ at: performance.now(), method: request.method ?? '', etag: header('if-none-match'), key: header('x-device-api-key'), body });
+      requests.push({
+        at: performance.now(),
+        method: request.method ?? '',
+        etag: header('if-none-match'),
+        key: header('x-device-api-key'),
+        body,
+      });
       response.writeHead(status, { etag: '"one"' }).end(answer);
     });
   });
@@ -32,14 +38,22 @@ afterEach(async () => {
 
 function startOne(pollIntervalMs: number): void {
   const apiUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  fleet = startFleet({ apiUrl, devices: [{ uuid: 'd', apiKey: 'k' }], seed: 's', behaviourOf: () => 'healthy', pollIntervalMs });
+  fleet = startFleet({
+    apiUrl,
+    devices: [{ uuid: 'd', apiKey: 'k' }],
+    seed: 's',
+    behaviourOf: () => 'healthy',
+    pollIntervalMs,
+  });
 }
 
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
-const state = JSON.stringify({ d: { apps: { '1': { services: [{ serviceName: 'cache', imageName: 'redis:7' }] } }, version: 3 } });
+const state = JSON.stringify({
+  d: { apps: { '1': { services: [{ serviceName: 'cache', imageName: 'redis:7' }] } }, version: 3 },
+});
 
 test('a device outlives errors, waits longer after each, and goes on when the server is well', async () => {
   answers = (request) => (request < 3 ? { status: 503, body: 'unwell' } : { status: 200, body: state });
@@ -68,6 +82,10 @@ test('polls carry the key and the ETag exactly as received; the report names wha
   expect(new Set(requests.map(({ key }) => key))).toEqual(new Set(['k']));
   const report = requests.find(({ method }) => method === 'PATCH');
   expect(JSON.parse(report!.body)).toEqual({
-    d: { apps: { '1': { services: [{ serviceName: 'cache', imageName: 'redis:7', status: 'running' }] } }, is_online: true, version: 3 },
+    d: {
+      apps: { '1': { services: [{ serviceName: 'cache', imageName: 'redis:7', status: 'running' }] } },
+      is_online: true,
+      version: 3,
+    },
   });
 });

@@ -28,7 +28,11 @@ const ID = '00000000-0000-4000-8000-000000000001';
 
 async function run(args: string[], address = url): Promise<{ code: number; out: string; err: string }> {
   const terminal = capturedTerminal();
-  const code = await runCommandLine(['--url', address, '--token', 'secret', ...args], { terminal, input: process.stdin, version: '0' });
+  const code = await runCommandLine(['--url', address, '--token', 'secret', ...args], {
+    terminal,
+    input: process.stdin,
+    version: '0',
+  });
   return { code, out: terminal.out, err: terminal.err };
 }
 
@@ -45,7 +49,11 @@ test.each([
   [403, { detail: 'viewer may not pause' }, ['viewer may not pause', 'role operator or admin']],
   [404, { detail: 'There is no rollout r1.' }, ['There is no rollout r1.']],
   [409, { detail: 'it is paused already' }, ['it is paused already']],
-  [422, { detail: 'Invalid input.', errors: [{ path: 'reason', message: 'is too long' }] }, ['Invalid input.', 'reason: is too long']],
+  [
+    422,
+    { detail: 'Invalid input.', errors: [{ path: 'reason', message: 'is too long' }] },
+    ['Invalid input.', 'reason: is too long'],
+  ],
   [500, { title: 'Internal error', request_id: 'q7' }, ['Internal error', "server's", 'request q7']],
 ])('status %d is told in words, exit code 1', async (status, body, parts) => {
   next = { status, body };

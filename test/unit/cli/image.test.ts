@@ -11,14 +11,26 @@ async function run(args: string[], input: string[] = []): Promise<{ code: number
   return { code, out: terminal.out, err: terminal.err };
 }
 
-const lines = (out: string) => out.trimEnd().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
+const lines = (out: string) =>
+  out
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
 
 describe('fleetwave image', () => {
   test('prints one JSON line a reference, in order', async () => {
     const { code, out } = await run(['image', 'redis', 'registry.acme.io:5000/app:1.2', 'acme/UPPER']);
     expect(code).toBe(0);
     const [redis, app, upper] = lines(out);
-    expect(redis).toEqual({ input: 'redis', valid: true, registry: 'docker.io', repository: 'library/redis', tag: null, digest: null, error: null });
+    expect(redis).toEqual({
+      input: 'redis',
+      valid: true,
+      registry: 'docker.io',
+      repository: 'library/redis',
+      tag: null,
+      digest: null,
+      error: null,
+    });
     expect(app).toMatchObject({ registry: 'registry.acme.io:5000', repository: 'app', tag: '1.2' });
     expect(upper).toMatchObject({ input: 'acme/UPPER', valid: false, registry: null, repository: null });
     expect(upper?.['error']).toContain('lower case');
@@ -40,7 +52,22 @@ describe('the command line', () => {
   test('--help names every command and the exit codes', async () => {
     const { code, out } = await run(['--help']);
     expect(code).toBe(0);
-    for (const name of ['api', 'worker', 'migrate', 'start', 'demo', 'image', 'rollouts', 'rollout', 'pause', 'resume', 'cancel', 'rollback', 'approve', 'advance']) {
+    for (const name of [
+      'api',
+      'worker',
+      'migrate',
+      'start',
+      'demo',
+      'image',
+      'rollouts',
+      'rollout',
+      'pause',
+      'resume',
+      'cancel',
+      'rollback',
+      'approve',
+      'advance',
+    ]) {
       expect(out).toMatch(new RegExp(`^  ${name}\\b`, 'm'));
     }
     expect(out).toContain('Exit codes:');

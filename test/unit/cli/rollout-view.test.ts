@@ -6,12 +6,35 @@ import { changedLines, linkLine, rolloutLines, type RolloutState } from '../../.
 import { drawTable } from '../../../src/cli/table';
 import { plainColors } from '../../../src/cli/terminal';
 
-const batch = (number: number, planned: number, status: string, counts: Record<string, number>) => ({ number, planned, status, counts });
+const batch = (number: number, planned: number, status: string, counts: Record<string, number>) => ({
+  number,
+  planned,
+  status,
+  counts,
+});
 
-function stateOf(batches: RolloutState['rollout']['batches'], status: Partial<RolloutState['status']> = {}): RolloutState {
+function stateOf(
+  batches: RolloutState['rollout']['batches'],
+  status: Partial<RolloutState['status']> = {},
+): RolloutState {
   return {
-    rollout: { rollout_id: 'r1', registry: 'docker.io', repository: 'library/redis', tag: '7.5', status: status.status ?? 'in_progress', batches, created_at: '2026-01-01T00:00:00Z', temporal_url: 'http://t/1' },
-    status: { status: 'in_progress', commands: ['pause', 'rollback'], waiting_for: 'health of 12 devices', next_rule: 'fails when more than 4 of 20 fail', ...status },
+    rollout: {
+      rollout_id: 'r1',
+      registry: 'docker.io',
+      repository: 'library/redis',
+      tag: '7.5',
+      status: status.status ?? 'in_progress',
+      batches,
+      created_at: '2026-01-01T00:00:00Z',
+      temporal_url: 'http://t/1',
+    },
+    status: {
+      status: 'in_progress',
+      commands: ['pause', 'rollback'],
+      waiting_for: 'health of 12 devices',
+      next_rule: 'fails when more than 4 of 20 fail',
+      ...status,
+    },
   };
 }
 
@@ -21,16 +44,25 @@ describe('a progress bar', () => {
   test('has the width asked for, whatever the counts', () => {
     const count = fc.nat({ max: 5000 });
     fc.assert(
-      fc.property(count, count, count, count, fc.integer({ min: 8, max: 60 }), (planned, healthy, failed, rolledBack, width) => {
-        const bar = drawBar({ ...nothing, planned, healthy, failed, rolledBack }, width, plainColors);
-        expect([...bar]).toHaveLength(width);
-        if (failed > 0) expect(bar).toContain('x');
-      }),
+      fc.property(
+        count,
+        count,
+        count,
+        count,
+        fc.integer({ min: 8, max: 60 }),
+        (planned, healthy, failed, rolledBack, width) => {
+          const bar = drawBar({ ...nothing, planned, healthy, failed, rolledBack }, width, plainColors);
+          expect(bar).toHaveLength(width);
+          if (failed > 0) expect(bar).toContain('x');
+        },
+      ),
     );
   });
 
   test('tells healthy, failed, updating and pending devices apart without colour', () => {
-    const progress = batchProgress(batch(1, 100, 'in_progress', { attempted: 60, healthy: 35, soaking: 5, failed: 5, timed_out: 5 }));
+    const progress = batchProgress(
+      batch(1, 100, 'in_progress', { attempted: 60, healthy: 35, soaking: 5, failed: 5, timed_out: 5 }),
+    );
     expect(progress).toEqual({ ...nothing, planned: 100, healthy: 35, soaking: 5, failed: 10, updating: 10 });
     expect(drawBar(progress, 20, plainColors)).toBe('███████xx▓▒▒░░░░░░░░');
   });
@@ -41,11 +73,21 @@ describe('a progress bar', () => {
 });
 
 describe('a rollout', () => {
-  const state = stateOf([batch(1, 20, 'passed', { attempted: 20, healthy: 20 }), batch(2, 80, 'in_progress', { attempted: 80, healthy: 68 })]);
+  const state = stateOf([
+    batch(1, 20, 'passed', { attempted: 20, healthy: 20 }),
+    batch(2, 80, 'in_progress', { attempted: 80, healthy: 68 }),
+  ]);
 
   test('says what it waits for, which rule is next, what can be done and where to look', () => {
     const text = rolloutLines(state, 100, plainColors).join('\n');
-    for (const part of ['redis:7.5', 'batch 1/2', '20 healthy (of 20), passed', 'health of 12 devices', 'fails when more than 4 of 20 fail', 'pause, rollback']) {
+    for (const part of [
+      'redis:7.5',
+      'batch 1/2',
+      '20 healthy (of 20), passed',
+      'health of 12 devices',
+      'fails when more than 4 of 20 fail',
+      'pause, rollback',
+    ]) {
       expect(text).toContain(part);
     }
   });
@@ -55,14 +97,22 @@ describe('a rollout', () => {
   });
 
   test('without a terminal, only what is new is printed', () => {
-    const next = stateOf([batch(1, 20, 'passed', { attempted: 20, healthy: 20 }), batch(2, 80, 'in_progress', { attempted: 80, healthy: 70 })], { waiting_for: 'health of 10 devices' });
+    const next = stateOf(
+      [
+        batch(1, 20, 'passed', { attempted: 20, healthy: 20 }),
+        batch(2, 80, 'in_progress', { attempted: 80, healthy: 70 }),
+      ],
+      { waiting_for: 'health of 10 devices' },
+    );
     expect(changedLines(undefined, state)).toHaveLength(3);
     expect(changedLines(state, state)).toEqual([]);
     expect(changedLines(state, next)).toEqual(['batch 2/2 in progress: 70 healthy, 10 updating (of 80)']);
   });
 
   test('that has ended offers no command', () => {
-    expect(rolloutLines(stateOf([], { status: 'completed', commands: [] }), 100, plainColors).join('\n')).not.toContain('you can');
+    expect(rolloutLines(stateOf([], { status: 'completed', commands: [] }), 100, plainColors).join('\n')).not.toContain(
+      'you can',
+    );
   });
 });
 
@@ -79,5 +129,13 @@ test('lines redrawn in place go up by as many rows as were drawn, and none wraps
 });
 
 test('the columns of a table line up, colours not counted', () => {
-  expect(drawTable(['ID', 'STATUS'], [['1', '\u001b[32mdone\u001b[39m'], ['22', 'x']])).toBe('ID  STATUS\n1   \u001b[32mdone\u001b[39m\n22  x\n');
+  expect(
+    drawTable(
+      ['ID', 'STATUS'],
+      [
+        ['1', '\u001b[32mdone\u001b[39m'],
+        ['22', 'x'],
+      ],
+    ),
+  ).toBe('ID  STATUS\n1   \u001b[32mdone\u001b[39m\n22  x\n');
 });

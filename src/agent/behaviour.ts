@@ -51,7 +51,10 @@ export function planUpdate(kind: BehaviourKind, random: Random, pace: Pace = def
     case 'failing':
       return { steps: [{ afterMs: startedMs, status: 'exited' }], silentMs: 0 };
     case 'silent':
-      return { steps: [{ afterMs: startedMs, status: 'running' }], silentMs: pace.silentForMs ?? Number.POSITIVE_INFINITY };
+      return {
+        steps: [{ afterMs: startedMs, status: 'running' }],
+        silentMs: pace.silentForMs ?? Number.POSITIVE_INFINITY,
+      };
     case 'flapping': {
       const steps: UpdateStep[] = [{ afterMs: startedMs, status: 'running' }];
       for (let flap = 0; flap < FLAPS; flap += 1) {
@@ -76,9 +79,12 @@ export interface BehaviourMix {
 
 /** Deals a mix out to a fleet. A device keeps its kind, so that each run of a seed fails on the same devices. */
 export function mixedBehaviour(mix: BehaviourMix): BehaviourOf {
-  const shares = behaviourKinds.filter((kind) => kind !== 'healthy').map((kind) => ({ kind, share: mix.shares[kind] ?? 0 }));
+  const shares = behaviourKinds
+    .filter((kind) => kind !== 'healthy')
+    .map((kind) => ({ kind, share: mix.shares[kind] ?? 0 }));
   const total = shares.reduce((sum, { share }) => sum + share, 0);
-  if (shares.some(({ share }) => share < 0) || total > 1 + 1e-9) throw new RangeError(`The shares of a fleet must be positive and add up to at most 1, not ${total}.`);
+  if (shares.some(({ share }) => share < 0) || total > 1 + 1e-9)
+    throw new RangeError(`The shares of a fleet must be positive and add up to at most 1, not ${total}.`);
   return (deviceUuid, imageName) => {
     if (!mix.appliesTo(imageName)) return 'healthy';
     let drawn = createRandom(`${mix.seed}/${deviceUuid}`)();

@@ -41,19 +41,30 @@ export class Containers {
    * the field's first agent, a service without `imageName` stops the device from applying anything, which answers false.
    */
   apply(apps: TargetApps, now: number): boolean {
-    const services = Object.entries(apps).flatMap(([appId, app]) => app.services.map((service) => ({ appId, ...service })));
+    const services = Object.entries(apps).flatMap(([appId, app]) =>
+      app.services.map((service) => ({ appId, ...service })),
+    );
     if (services.some(({ imageName }) => imageName === undefined)) return false;
     const next = new Map<string, Container>();
     for (const { appId, serviceId, serviceName, imageName = '' } of services) {
       const key = JSON.stringify([appId, serviceId ?? serviceName ?? '']);
-      const service = { ...(serviceId === undefined ? {} : { serviceId }), ...(serviceName === undefined ? {} : { serviceName }) };
+      const service = {
+        ...(serviceId === undefined ? {} : { serviceId }),
+        ...(serviceName === undefined ? {} : { serviceName }),
+      };
       const known = this.#containers.get(key);
       if (!this.#adopted) {
         next.set(key, { appId, service, wantedImage: imageName, now: { imageName, status: 'running' }, steps: [] });
       } else if (known?.wantedImage === imageName) {
         next.set(key, known);
       } else {
-        next.set(key, { appId, service, wantedImage: imageName, now: known?.now ?? null, steps: this.#planSteps(imageName, now) });
+        next.set(key, {
+          appId,
+          service,
+          wantedImage: imageName,
+          now: known?.now ?? null,
+          steps: this.#planSteps(imageName, now),
+        });
       }
     }
     this.#containers = next;

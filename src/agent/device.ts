@@ -72,9 +72,15 @@ export class SimulatedDevice {
   async #poll(now: number): Promise<void> {
     this.#traffic.polls += 1;
     const { client, uuid, pollIntervalMs, random } = this.#options;
-    const conditional = this.#etag === undefined ? {} : { 'if-none-match': this.#etag, 'cache-control': 'no-cache', pragma: 'no-cache' };
-    const answer = await client.send({ method: 'GET', path: `/api/v1/device/${uuid}/state`, headers: { ...this.#headers(), ...conditional } });
-    if (answer.status !== 200 && answer.status !== 304) throw new Error(`poll answered ${answer.status}: ${answer.body.slice(0, 200)}`);
+    const conditional =
+      this.#etag === undefined ? {} : { 'if-none-match': this.#etag, 'cache-control': 'no-cache', pragma: 'no-cache' };
+    const answer = await client.send({
+      method: 'GET',
+      path: `/api/v1/device/${uuid}/state`,
+      headers: { ...this.#headers(), ...conditional },
+    });
+    if (answer.status !== 200 && answer.status !== 304)
+      throw new Error(`poll answered ${answer.status}: ${answer.body.slice(0, 200)}`);
     this.#failures = 0;
     this.#pollAt = now + pollIntervalMs * between(random, 0.9, 1.1);
     if (answer.status === 304) this.#traffic.notModified += 1;
@@ -93,7 +99,11 @@ export class SimulatedDevice {
 
   async #report(now: number): Promise<void> {
     this.#traffic.reports += 1;
-    const state = { apps: this.containers.report(), is_online: true, ...(this.#version === undefined ? {} : { version: this.#version }) };
+    const state = {
+      apps: this.containers.report(),
+      is_online: true,
+      ...(this.#version === undefined ? {} : { version: this.#version }),
+    };
     const answer = await this.#options.client.send({
       method: 'PATCH',
       path: '/api/v1/device/state',
@@ -114,7 +124,10 @@ export class SimulatedDevice {
     this.#traffic.errors += 1;
     this.#traffic.lastError = message;
     const { pollIntervalMs, random } = this.#options;
-    const wait = Math.min(Math.min(FIRST_BACK_OFF_MS, pollIntervalMs) * 2 ** this.#failures, BACK_OFF_POLLS * pollIntervalMs);
+    const wait = Math.min(
+      Math.min(FIRST_BACK_OFF_MS, pollIntervalMs) * 2 ** this.#failures,
+      BACK_OFF_POLLS * pollIntervalMs,
+    );
     this.#failures = Math.min(this.#failures + 1, 20);
     const retryAt = now + wait * between(random, 0.7, 1.3);
     this.#pollAt = Math.max(this.#pollAt, retryAt);

@@ -69,9 +69,17 @@ export function startFleet(options: FleetOptions): Fleet {
 
   function createDevice({ uuid, apiKey }: DeviceCredentials): SimulatedDevice {
     const random = createRandom(`${options.seed}/${uuid}/device`);
-    const containers = new Containers({ behaviourOf: (image) => options.behaviourOf(uuid, image), random, pace: options.pace ?? defaultPace });
+    const containers = new Containers({
+      behaviourOf: (image) => options.behaviourOf(uuid, image),
+      random,
+      pace: options.pace ?? defaultPace,
+    });
     const { pollIntervalMs, reportIntervalMs = 60_000 } = options;
-    return new SimulatedDevice({ uuid, apiKey, client, containers, random, pollIntervalMs, reportIntervalMs }, traffic, performance.now());
+    return new SimulatedDevice(
+      { uuid, apiKey, client, containers, random, pollIntervalMs, reportIntervalMs },
+      traffic,
+      performance.now(),
+    );
   }
 
   function wakeDue(): void {
@@ -115,8 +123,14 @@ function summarise(devices: readonly SimulatedDevice[], traffic: Traffic): Fleet
   const containers: FleetSummary['containers'] = {};
   for (const device of devices) {
     for (const app of Object.values(device.containers.report())) {
-      for (const { imageName, status } of app.services) (containers[imageName] ??= { running: 0, exited: 0 })[status] += 1;
+      for (const { imageName, status } of app.services)
+        (containers[imageName] ??= { running: 0, exited: 0 })[status] += 1;
     }
   }
-  return { ...traffic, devices: devices.length, silent: devices.filter((device) => device.containers.silentUntil > now).length, containers };
+  return {
+    ...traffic,
+    devices: devices.length,
+    silent: devices.filter((device) => device.containers.silentUntil > now).length,
+    containers,
+  };
 }

@@ -37,7 +37,8 @@ export function createHttpClient(baseUrl: string, connections: number): HttpClie
 
   function send({ method, path, headers, body }: ClientRequest): Promise<ClientResponse> {
     return new Promise((resolve, reject) => {
-      const allHeaders = body === undefined ? headers : { ...headers, 'content-length': String(Buffer.byteLength(body)) };
+      const allHeaders =
+        body === undefined ? headers : { ...headers, 'content-length': String(Buffer.byteLength(body)) };
       const options = { method, agent, headers: allHeaders, timeout: REQUEST_LIMIT_MS };
       const sent = start(new URL(prefix + path, base), options, (response) => {
         readText(response).then((text) => {

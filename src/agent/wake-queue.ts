@@ -36,7 +36,10 @@ export class WakeQueue<T extends Sleeper> {
     for (;;) {
       const left = 2 * index + 1;
       const right = left + 1;
-      const child = (this.#heap[right]?.wakeAt ?? Number.POSITIVE_INFINITY) < (this.#heap[left]?.wakeAt ?? Number.POSITIVE_INFINITY) ? right : left;
+      const child =
+        (this.#heap[right]?.wakeAt ?? Number.POSITIVE_INFINITY) < (this.#heap[left]?.wakeAt ?? Number.POSITIVE_INFINITY)
+          ? right
+          : left;
       if (!this.#swapIfEarlier(child, index)) return;
       index = child;
     }

@@ -14,8 +14,16 @@ const TOKEN_FILE = 'admin.token';
 export function apiAccess(options: { url?: string; token?: string }): ApiAccess {
   const config = configOrExplain();
   const url = options.url ?? config.FLEETWAVE_URL;
-  if (!/^https?:$/.test(protocolOf(url))) throw new CliError(`--url ${url} is not an http or https address.`, exitCodes.usage);
-  return { url, token: options.token ?? config.FLEETWAVE_TOKEN ?? config.FLEETWAVE_ADMIN_TOKEN ?? embeddedToken(config.FLEETWAVE_DATA_DIR, url) };
+  if (!/^https?:$/.test(protocolOf(url)))
+    throw new CliError(`--url ${url} is not an http or https address.`, exitCodes.usage);
+  return {
+    url,
+    token:
+      options.token ??
+      config.FLEETWAVE_TOKEN ??
+      config.FLEETWAVE_ADMIN_TOKEN ??
+      embeddedToken(config.FLEETWAVE_DATA_DIR, url),
+  };
 }
 
 function configOrExplain(): ReturnType<typeof loadConfig> {

@@ -16,10 +16,21 @@ const ANSWER_LIMIT_MS = 30_000;
 
 /** Calls the API as an operator. Whatever goes wrong becomes a `CliError` that says what to do about it. */
 export function createApiClient(access: ApiAccess): ApiClient {
-  async function call<Schema extends z.ZodType>(method: string, path: string, body: object | undefined, answer: Schema): Promise<z.infer<Schema>> {
+  async function call<Schema extends z.ZodType>(
+    method: string,
+    path: string,
+    body: object | undefined,
+    answer: Schema,
+  ): Promise<z.infer<Schema>> {
     const url = `${access.url.replace(/\/+$/, '')}/api/v1${path}`;
-    const headers = { accept: 'application/json', ...(access.token === undefined ? {} : { authorization: `Bearer ${access.token}` }) };
-    const content = body === undefined ? { headers } : { headers: { ...headers, 'content-type': 'application/json' }, body: JSON.stringify(body) };
+    const headers = {
+      accept: 'application/json',
+      ...(access.token === undefined ? {} : { authorization: `Bearer ${access.token}` }),
+    };
+    const content =
+      body === undefined
+        ? { headers }
+        : { headers: { ...headers, 'content-type': 'application/json' }, body: JSON.stringify(body) };
     let response: Response;
     let text: string;
     try {
@@ -30,7 +41,8 @@ export function createApiClient(access: ApiAccess): ApiClient {
     }
     if (!response.ok) throw new CliError(refusal(response.status, text, access));
     const parsed = answer.safeParse(parseJson(text));
-    if (!parsed.success) throw new CliError(`${url} answered with something that is not Fleetwave's API. Is --url right?`);
+    if (!parsed.success)
+      throw new CliError(`${url} answered with something that is not Fleetwave's API. Is --url right?`);
     return parsed.data;
   }
   return {
@@ -40,7 +52,8 @@ export function createApiClient(access: ApiAccess): ApiClient {
 }
 
 function unreachable(url: string, error: unknown): string {
-  if (error instanceof Error && error.name === 'TimeoutError') return `The API at ${url} did not answer within ${ANSWER_LIMIT_MS / 1000} s. Look at its log.`;
+  if (error instanceof Error && error.name === 'TimeoutError')
+    return `The API at ${url} did not answer within ${ANSWER_LIMIT_MS / 1000} s. Look at its log.`;
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const code = cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : '';
   return `The API at ${url} cannot be reached${code}. Is it running? Start it with \`npm start\`, or say where it is with --url or FLEETWAVE_URL.`;
@@ -60,7 +73,10 @@ function refusal(status: number, text: string, access: ApiAccess): string {
     );
   }
   if (status === 403) lines.push('The token may not do this: commands need the role operator or admin.');
-  if (status >= 500) lines.push(`The fault is the server's; look at its log${problem.request_id === undefined ? '' : ` for request ${problem.request_id}`}.`);
+  if (status >= 500)
+    lines.push(
+      `The fault is the server's; look at its log${problem.request_id === undefined ? '' : ` for request ${problem.request_id}`}.`,
+    );
   return lines.join('\n');
 }
 

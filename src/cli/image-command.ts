@@ -6,7 +6,12 @@ import type { Terminal } from './terminal';
  * Prints what each reference means, a JSON line each. That a reference is invalid is an answer and not a failure of the
  * command, so it ends with 0 unless `check` asks otherwise.
  */
-export async function describeImages(references: readonly string[], options: { check?: boolean }, input: AsyncIterable<Buffer | string>, terminal: Terminal): Promise<number> {
+export async function describeImages(
+  references: readonly string[],
+  options: { check?: boolean },
+  input: AsyncIterable<Buffer | string>,
+  terminal: Terminal,
+): Promise<number> {
   let allValid = true;
   for (const reference of references) {
     for await (const text of reference === '-' ? linesOf(input) : [reference]) {
@@ -30,7 +35,8 @@ export interface ImageDescription {
 
 export function describeImage(input: string): ImageDescription {
   const parsed = parseImageReference(input);
-  if (!parsed.ok) return { input, valid: false, registry: null, repository: null, tag: null, digest: null, error: parsed.error };
+  if (!parsed.ok)
+    return { input, valid: false, registry: null, repository: null, tag: null, digest: null, error: parsed.error };
   const { registry, repository, tag, digest } = parsed.reference;
   return { input, valid: true, registry, repository, tag, digest, error: null };
 }

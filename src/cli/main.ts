@@ -14,7 +14,9 @@ runCommandLine(process.argv.slice(2), { terminal: processTerminal(), input: proc
     process.exitCode = code;
   },
   (error: unknown) => {
-    process.stderr.write(`This is a fault of the fleetwave command, please report it:\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.stderr.write(
+      `This is a fault of the fleetwave command, please report it:\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
     process.exitCode = 70;
   },
 );

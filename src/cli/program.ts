@@ -23,7 +23,15 @@ const partDescriptions: Readonly<Record<Part, string>> = {
   worker: 'run the Temporal worker',
 };
 
-const rolloutCommands: readonly RolloutCommand[] = ['pause', 'resume', 'cancel', 'rollback', 'approve', 'reject', 'advance'];
+const rolloutCommands: readonly RolloutCommand[] = [
+  'pause',
+  'resume',
+  'cancel',
+  'rollback',
+  'approve',
+  'reject',
+  'advance',
+];
 
 const HELP_TEXT = `
 Examples:
@@ -50,10 +58,15 @@ export async function runCommandLine(args: readonly string[], options: ProgramOp
     exitCode = code;
   };
   program
-    .description('Moves a container image safely across a fleet of devices: batch by batch, proven healthy or put back.')
+    .description(
+      'Moves a container image safely across a fleet of devices: batch by batch, proven healthy or put back.',
+    )
     .version(options.version, '-V, --version', 'print the version')
     .option('--url <address>', 'where the HTTP API is (FLEETWAVE_URL; default http://127.0.0.1:4002)')
-    .option('--token <token>', "operator token (FLEETWAVE_TOKEN; default: the token of this directory's embedded stack)")
+    .option(
+      '--token <token>',
+      "operator token (FLEETWAVE_TOKEN; default: the token of this directory's embedded stack)",
+    )
     .configureOutput({ writeOut: (text) => terminal.write(text), writeErr: (text) => terminal.say(text) })
     .exitOverride()
     .showSuggestionAfterError()
@@ -82,7 +95,10 @@ function addParts(program: Command, finish: (code: number) => void): void {
       .command(part)
       .description(partDescriptions[part])
       .summary(partDescriptions[part])
-      .addHelpText('after', `\nRuns ${parts[part]} in the foreground, configured by the environment; signals are passed on.`)
+      .addHelpText(
+        'after',
+        `\nRuns ${parts[part]} in the foreground, configured by the environment; signals are passed on.`,
+      )
       .action(async () => {
         finish(await runPart(part, []));
       });
@@ -104,7 +120,9 @@ function addRollouts(program: Command, terminal: Terminal, finish: (code: number
     });
   program
     .command('rollout')
-    .description('show a rollout: its batches, what it waits for and until when, which rule fires next, what you can do')
+    .description(
+      'show a rollout: its batches, what it waits for and until when, which rule fires next, what you can do',
+    )
     .summary('show one rollout, live with --watch')
     .argument('<id>', 'its id, or `latest`')
     .option('-w, --watch', 'go on showing it until it has ended; exits 3 when it did not complete')
@@ -131,10 +149,18 @@ function addImage(program: Command, options: ProgramOptions, finish: (code: numb
   program.commandsGroup('Look something up:').helpCommand('help [command]', 'say more about a command');
   program
     .command('image')
-    .description('say what image references mean: one JSON line each, {input, valid, registry, repository, tag, digest, error}')
+    .description(
+      'say what image references mean: one JSON line each, {input, valid, registry, repository, tag, digest, error}',
+    )
     .summary('say what image references mean, as JSON lines')
-    .argument('<reference...>', 'such as redis:7 or registry.acme.io:5000/app@sha256:…; `-` reads them from stdin, one a line')
-    .option('--check', 'exit 1 if any is invalid; without it an invalid reference is an answer like any other, and the exit code is 0')
+    .argument(
+      '<reference...>',
+      'such as redis:7 or registry.acme.io:5000/app@sha256:…; `-` reads them from stdin, one a line',
+    )
+    .option(
+      '--check',
+      'exit 1 if any is invalid; without it an invalid reference is an answer like any other, and the exit code is 0',
+    )
     .action(async (references: string[], given: { check?: boolean }) => {
       finish(await describeImages(references, given, options.input, options.terminal));
     });

@@ -27,7 +27,12 @@ export function batchProgress(batch: RolloutBatch): BatchProgress {
     soaking: sum('soaking'),
   };
   const settled = Object.values(known).reduce((total, devices) => total + devices, 0);
-  return { planned: batch.planned, ...known, updating: Math.max(0, sum('attempted') - settled), leftOut: sum('skipped', 'deferred', 'superseded') };
+  return {
+    planned: batch.planned,
+    ...known,
+    updating: Math.max(0, sum('attempted') - settled),
+    leftOut: sum('skipped', 'deferred', 'superseded'),
+  };
 }
 
 /** What a bar is made of, in its order. Each part has a character of its own, so that it reads without colour too. */

@@ -15,8 +15,9 @@ export interface ListOptions {
 
 export async function listRollouts(api: ApiClient, options: ListOptions, terminal: Terminal): Promise<void> {
   const query = new URLSearchParams();
-  for (const name of ['status', 'image', 'limit'] as const) if (options[name] !== undefined) query.set(name, options[name]);
-  const { rollouts, next_cursor } = await api.get(`/rollouts?${query}`, RolloutList);
+  for (const name of ['status', 'image', 'limit'] as const)
+    if (options[name] !== undefined) query.set(name, options[name]);
+  const { rollouts, next_cursor } = await api.get(`/rollouts?${query.toString()}`, RolloutList);
   if (options.json === true) {
     terminal.write(`${JSON.stringify(rollouts, undefined, 2)}\n`);
     return;
@@ -24,7 +25,10 @@ export async function listRollouts(api: ApiClient, options: ListOptions, termina
   if (rollouts.length === 0) {
     const filtered = options.status !== undefined || options.image !== undefined;
     if (filtered) terminal.say('No rollout matches.\n');
-    else terminal.say('No rollout yet. One starts when a registry pushes to /api/v1/webhooks/docker-registry and a policy matches the image.\n');
+    else
+      terminal.say(
+        'No rollout yet. One starts when a registry pushes to /api/v1/webhooks/docker-registry and a policy matches the image.\n',
+      );
     return;
   }
   const rows = rollouts.map((rollout) => listRow(rollout, terminal));
@@ -56,19 +60,40 @@ const WATCH_INTERVAL_MS = 1000;
 const UNKNOWN_WIDTH = 100;
 
 /** Answers the exit code: a watched rollout that ended otherwise than completed is told apart, for scripts that gate on it. */
-export async function showRollout(api: ApiClient, given: string, options: ShowOptions, terminal: Terminal): Promise<number> {
+export async function showRollout(
+  api: ApiClient,
+  given: string,
+  options: ShowOptions,
+  terminal: Terminal,
+): Promise<number> {
   const id = await resolveId(api, given);
   // With --json the watching is silent: one document, once the rollout has ended.
   const shown: Terminal = options.json === true ? { ...terminal, write: () => undefined } : terminal;
-  const state = options.watch === true ? await watchRollout(api, id, shown, { intervalMs: WATCH_INTERVAL_MS }) : await readRollout(api, id);
+  const state =
+    options.watch === true
+      ? await watchRollout(api, id, shown, { intervalMs: WATCH_INTERVAL_MS })
+      : await readRollout(api, id);
   if (options.json === true) terminal.write(`${JSON.stringify({ ...state.status, ...state.rollout }, undefined, 2)}\n`);
-  else if (options.watch !== true) terminal.write(`${rolloutLines(state, terminal.columns() ?? UNKNOWN_WIDTH, terminal.colors).join('\n')}\n${linkLine(state.rollout, terminal.colors)}`);
+  else if (options.watch !== true)
+    terminal.write(
+      `${rolloutLines(state, terminal.columns() ?? UNKNOWN_WIDTH, terminal.colors).join('\n')}\n${linkLine(state.rollout, terminal.colors)}`,
+    );
   return options.watch === true && state.rollout.status !== 'completed' ? exitCodes.otherEnd : exitCodes.done;
 }
 
-export async function commandRollout(api: ApiClient, command: string, given: string, reason: string | undefined, terminal: Terminal): Promise<void> {
+export async function commandRollout(
+  api: ApiClient,
+  command: string,
+  given: string,
+  reason: string | undefined,
+  terminal: Terminal,
+): Promise<void> {
   const id = await resolveId(api, given);
-  const answer = await api.post(`/rollouts/${encodeURIComponent(id)}/${command}`, reason === undefined ? {} : { reason }, CommandAnswer);
+  const answer = await api.post(
+    `/rollouts/${encodeURIComponent(id)}/${command}`,
+    reason === undefined ? {} : { reason },
+    CommandAnswer,
+  );
   terminal.write(`${command}: ${answer.effect}\n`);
 }
 
@@ -77,7 +102,11 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** `latest` is the newest rollout, so that nobody copies an id while one thing is going on. */
 async function resolveId(api: ApiClient, given: string): Promise<string> {
   if (UUID.test(given)) return given;
-  if (given !== 'latest') throw new CliError(`"${given}" is no rollout's id. \`fleetwave rollouts\` lists them; \`latest\` is the newest one.`, exitCodes.usage);
+  if (given !== 'latest')
+    throw new CliError(
+      `"${given}" is no rollout's id. \`fleetwave rollouts\` lists them; \`latest\` is the newest one.`,
+      exitCodes.usage,
+    );
   const newest = (await api.get('/rollouts?limit=1', RolloutList)).rollouts[0];
   if (newest === undefined) throw new CliError('There is no rollout yet.');
   return newest.rollout_id;

@@ -27,12 +27,16 @@ export function linkLine(rollout: Rollout, colors: Colors): string {
 
 /** Everything about a rollout that a person asks first, as lines no wider than `columns`. */
 export function rolloutLines({ rollout, status }: RolloutState, columns: number, colors: Colors): string[] {
-  const lines = [`${colors.bold(rolloutName(rollout))}  ${paintStatus(status.status, colors)}  ${colors.dim(rollout.rollout_id)}`];
+  const lines = [
+    `${colors.bold(rolloutName(rollout))}  ${paintStatus(status.status, colors)}  ${colors.dim(rollout.rollout_id)}`,
+  ];
   const barWidth = Math.max(10, Math.min(40, columns - 58));
   for (const batch of rollout.batches) {
     const bar = drawBar(batchProgress(batch), barWidth, colors);
     const label = `batch ${batch.number}/${rollout.batches.length}`.padEnd(11);
-    lines.push(`  ${label} ${bar} ${describeProgress(batchProgress(batch))}${batch.status === 'pending' ? '' : `, ${words(batch.status)}`}`);
+    lines.push(
+      `  ${label} ${bar} ${describeProgress(batchProgress(batch))}${batch.status === 'pending' ? '' : `, ${words(batch.status)}`}`,
+    );
   }
   const facts: [string, string | null | undefined][] = [
     ['waiting for', waitingSentence(status)],
@@ -54,7 +58,10 @@ export function changedLines(previous: RolloutState | undefined, next: RolloutSt
 function factLines({ rollout, status }: RolloutState): string[] {
   const lines = rollout.batches
     .filter((batch) => batch.status !== 'pending')
-    .map((batch) => `batch ${batch.number}/${rollout.batches.length} ${words(batch.status)}: ${describeProgress(batchProgress(batch))}`);
+    .map(
+      (batch) =>
+        `batch ${batch.number}/${rollout.batches.length} ${words(batch.status)}: ${describeProgress(batchProgress(batch))}`,
+    );
   // The number of devices waited for changes with every report and is in the batch's own line already.
   const waiting = status.waiting_for ? `: waiting for ${status.waiting_for.replace(/\d+ devices?/, 'devices')}` : '';
   lines.push(`${words(status.status)}${waiting}`);
@@ -90,7 +97,12 @@ function clock(iso: string): string {
 }
 
 export function paintStatus(status: string, colors: Colors): string {
-  const paint = status === 'completed' ? colors.green : ['failed', 'rolled_back', 'rolling_back', 'cancelled'].includes(status) ? colors.red : colors.yellow;
+  const paint =
+    status === 'completed'
+      ? colors.green
+      : ['failed', 'rolled_back', 'rolling_back', 'cancelled'].includes(status)
+        ? colors.red
+        : colors.yellow;
   return paint(words(status));
 }
 

@@ -17,7 +17,12 @@ export async function readRollout(api: ApiClient, id: string): Promise<RolloutSt
 }
 
 /** Shows a rollout until it has ended: bars that move on a terminal, a line per change elsewhere. Answers its last state. */
-export async function watchRollout(api: ApiClient, id: string, terminal: Terminal, options: WatchOptions): Promise<RolloutState> {
+export async function watchRollout(
+  api: ApiClient,
+  id: string,
+  terminal: Terminal,
+  options: WatchOptions,
+): Promise<RolloutState> {
   const block = new LiveBlock((text) => {
     terminal.write(text);
   });
@@ -27,7 +32,9 @@ export async function watchRollout(api: ApiClient, id: string, terminal: Termina
     if (previous === undefined) terminal.write(linkLine(state.rollout, terminal.colors));
     const columns = terminal.columns();
     if (columns !== null) block.draw(rolloutLines(state, columns, terminal.colors), columns);
-    else for (const line of changedLines(previous, state)) terminal.write(`  ${new Date().toLocaleTimeString('en-GB')}  ${line}\n`);
+    else
+      for (const line of changedLines(previous, state))
+        terminal.write(`  ${new Date().toLocaleTimeString('en-GB')}  ${line}\n`);
     if (hasEnded(state.rollout)) return state;
     previous = state;
     await sleep(options.intervalMs, undefined, options.signal === undefined ? {} : { signal: options.signal });

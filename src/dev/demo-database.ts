@@ -27,7 +27,9 @@ export async function readWritten(pool: Pool, rolloutId: string): Promise<Map<st
 
 /** What each device last said it runs. */
 export async function readReports(pool: Pool): Promise<Map<string, string>> {
-  const { rows } = await pool.query<{ uuid: string; apps: string }>('select device_uuid as uuid, apps::text as apps from device_current_state');
+  const { rows } = await pool.query<{ uuid: string; apps: string }>(
+    'select device_uuid as uuid, apps::text as apps from device_current_state',
+  );
   return new Map(rows.map(({ uuid, apps }) => [uuid, apps]));
 }
 
@@ -92,7 +94,10 @@ export function referencesOf(apps: string): Reference[] {
 export function runningServices(apps: string, statusWhenTarget?: 'running'): string[] {
   return Object.entries(Apps.parse(JSON.parse(apps)))
     .flatMap(([appId, { services }]) =>
-      services.map(({ serviceName, imageName, config, status }) => `${appId}/${serviceName ?? ''} ${imageName ?? config?.image ?? ''} ${statusWhenTarget ?? status ?? ''}`),
+      services.map(
+        ({ serviceName, imageName, config, status }) =>
+          `${appId}/${serviceName ?? ''} ${imageName ?? config?.image ?? ''} ${statusWhenTarget ?? status ?? ''}`,
+      ),
     )
     .sort();
 }

@@ -3,7 +3,9 @@ import { processTerminal } from '../cli/terminal';
 /** `npm run demo`. Ctrl-C stops everything it started; a second one says so again, because leaving servers behind is worse. */
 async function main(): Promise<number> {
   const terminal = processTerminal();
-  terminal.write(`${terminal.colors.bold('Fleetwave: a good and a bad release go to a fleet.')} Takes about a minute; Ctrl-C ends it cleanly.\n`);
+  terminal.write(
+    `${terminal.colors.bold('Fleetwave: a good and a bad release go to a fleet.')} Takes about a minute; Ctrl-C ends it cleanly.\n`,
+  );
   const abort = new AbortController();
   const onSignal = (): void => {
     terminal.say('\nStopping the servers, a moment ...\n');
@@ -19,7 +21,9 @@ async function main(): Promise<number> {
     return 0;
   } catch (error) {
     if (abort.signal.aborted) return 130;
-    terminal.say(`\n${terminal.colors.red('The demo failed:')} ${error instanceof Error ? error.message : String(error)}\n`);
+    terminal.say(
+      `\n${terminal.colors.red('The demo failed:')} ${error instanceof Error ? error.message : String(error)}\n`,
+    );
     return 1;
   }
 }

@@ -9,13 +9,26 @@ import { affectedDevices, lookAlikes } from './demo-fleet';
  * it takes free ports, a directory of its own and its own servers.
  */
 export function demoConfig(directory: string): Config {
-  const config: Config = { ...loadConfig(), PORT: 0, HOST: '127.0.0.1', FLEETWAVE_TEMPORAL_UI_PORT: 0, FLEETWAVE_DATA_DIR: directory };
-  for (const key of ['DATABASE_URL', 'TEMPORAL_ADDRESS', 'TEMPORAL_UI_URL', 'FLEETWAVE_ADMIN_TOKEN'] as const) delete config[key];
+  const config: Config = {
+    ...loadConfig(),
+    PORT: 0,
+    HOST: '127.0.0.1',
+    FLEETWAVE_TEMPORAL_UI_PORT: 0,
+    FLEETWAVE_DATA_DIR: directory,
+  };
+  delete config.DATABASE_URL;
+  delete config.TEMPORAL_ADDRESS;
+  delete config.TEMPORAL_UI_URL;
+  delete config.FLEETWAVE_ADMIN_TOKEN;
   return { ...config, TEMPORAL_NAMESPACE: 'default', FLEETWAVE_TASK_QUEUE: 'fleetwave' };
 }
 
 /** Empty counts as unset: a webhook secret of the environment would make the demo's registry a stranger. */
-export const demoEnvironment: NodeJS.ProcessEnv = { FLEETWAVE_WEBHOOK_SECRET: '', FLEETWAVE_WEBHOOK_SECRET_FILE: '', LOG_LEVEL: 'info' };
+export const demoEnvironment: NodeJS.ProcessEnv = {
+  FLEETWAVE_WEBHOOK_SECRET: '',
+  FLEETWAVE_WEBHOOK_SECRET_FILE: '',
+  LOG_LEVEL: 'info',
+};
 
 /** A policy in a hurry: the default is half an hour between batches and a minute of soak. */
 export async function createPolicy(api: ApiClient, image: string): Promise<void> {

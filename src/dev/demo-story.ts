@@ -22,14 +22,19 @@ export function createStory(terminal: Terminal): Story {
       terminal.write(`\n${bold(`${chapters}. ${title}`)}\n`);
     },
     tell(text) {
-      terminal.write(`${wrap(text, WIDTH).map((line) => `   ${line}\n`).join('')}`);
+      for (const line of wrap(text, WIDTH)) terminal.write(`   ${line}\n`);
     },
     links(links) {
       const width = Math.max(...links.map(([name]) => name.length));
       terminal.write(links.map(([name, address]) => `   ${name.padEnd(width)}  ${cyan(address)}\n`).join(''));
     },
     proof(checks) {
-      const rows = checks.map((check) => [check.claim.padEnd(CLAIM_WIDTH), String(check.expected), String(check.found), holds(check) ? green('ok') : red('NOT SO')]);
+      const rows = checks.map((check) => [
+        check.claim.padEnd(CLAIM_WIDTH),
+        String(check.expected),
+        String(check.found),
+        holds(check) ? green('ok') : red('NOT SO'),
+      ]);
       const table = drawTable(['CLAIM', 'EXPECTED', 'FOUND', ''], rows);
       terminal.write(table.replace(/^(?=.)/gm, '   '));
     },

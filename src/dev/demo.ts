@@ -54,14 +54,21 @@ export async function runDemo(options: DemoOptions): Promise<void> {
 
 function clear(directory: string, keepLogs: boolean): void {
   const inside = readdirSync(directory).filter((name) => !name.endsWith('.log'));
-  for (const path of keepLogs ? inside.map((name) => join(directory, name)) : [directory]) rmSync(path, { recursive: true, force: true });
+  for (const path of keepLogs ? inside.map((name) => join(directory, name)) : [directory])
+    rmSync(path, { recursive: true, force: true });
 }
 
-async function play({ terminal, signal }: DemoOptions, directory: string, onEnd: (cleanup: () => Promise<void>) => void): Promise<void> {
+async function play(
+  { terminal, signal }: DemoOptions,
+  directory: string,
+  onEnd: (cleanup: () => Promise<void>) => void,
+): Promise<void> {
   const story = createStory(terminal);
   const startedAt = performance.now();
   story.chapter('Real servers');
-  story.tell('PostgreSQL, Temporal with its UI, the API and a worker start on free ports and in a temporary directory.');
+  story.tell(
+    'PostgreSQL, Temporal with its UI, the API and a worker start on free ports and in a temporary directory.',
+  );
   const progress = terminalProgress((text) => {
     terminal.write(`   ${text}`);
   });
@@ -81,36 +88,63 @@ async function play({ terminal, signal }: DemoOptions, directory: string, onEnd:
   const { image } = source;
 
   story.chapter(`A fleet of ${AFFECTED_DEVICES} devices`);
-  story.tell('Simulated devices, but over the real protocol: each polls its target state, "pulls" what it is told to run and reports what runs.');
-  story.tell(`They run ${image} on different tags (6.2, 7.0, 7.2, some pinned to a digest), named in imageName, in config.image or in both. Four more run images whose names only look like it.`);
+  story.tell(
+    'Simulated devices, but over the real protocol: each polls its target state, "pulls" what it is told to run and reports what runs.',
+  );
+  story.tell(
+    `They run ${image} on different tags (6.2, 7.0, 7.2, some pinned to a digest), named in imageName, in config.image or in both. Four more run images whose names only look like it.`,
+  );
   await createPolicy(api, image);
   const { devices, lookAlikes } = await createDevices(api, image);
-  const behaviourOf = mixedBehaviour({ seed: 'demo', shares: BAD_SHARES, appliesTo: (reference) => reference.includes(`:${BAD_TAG}`) });
-  const fleet = startFleet({ apiUrl: stack.apiUrl, devices, seed: 'demo', behaviourOf, pollIntervalMs: 1000, reportIntervalMs: 3000 });
+  const behaviourOf = mixedBehaviour({
+    seed: 'demo',
+    shares: BAD_SHARES,
+    appliesTo: (reference) => reference.includes(`:${BAD_TAG}`),
+  });
+  const fleet = startFleet({
+    apiUrl: stack.apiUrl,
+    devices,
+    seed: 'demo',
+    behaviourOf,
+    pollIntervalMs: 1000,
+    reportIntervalMs: 3000,
+  });
   onEnd(() => fleet.stop());
-  await waitFor('a report of every device', async () => ((await readReports(pool)).size === devices.length ? true : undefined), { limitMs: 30_000, signal });
+  await waitFor(
+    'a report of every device',
+    async () => ((await readReports(pool)).size === devices.length ? true : undefined),
+    { limitMs: 30_000, signal },
+  );
   story.tell(`All ${devices.length} have reported.`);
 
   async function follow({ outcome, rolloutId }: PushOutcome, expected: string): Promise<RolloutState> {
-    if (outcome !== 'started' || rolloutId === null) throw new Error(`The push should have started a rollout, but its outcome is "${outcome}".`);
+    if (outcome !== 'started' || rolloutId === null)
+      throw new Error(`The push should have started a rollout, but its outcome is "${outcome}".`);
     terminal.write('\n');
     const limited = AbortSignal.any([signal, AbortSignal.timeout(ROLLOUT_LIMIT_MS)]);
     const state = await watchRollout(api, rolloutId, terminal, { intervalMs: WATCH_INTERVAL_MS, signal: limited });
-    if (state.rollout.status !== expected) throw new Error(`The rollout should have ended ${expected}, but is ${state.rollout.status}${state.rollout.error ? `: ${state.rollout.error}` : ''}.`);
+    if (state.rollout.status !== expected)
+      throw new Error(
+        `The rollout should have ended ${expected}, but is ${state.rollout.status}${state.rollout.error ? `: ${state.rollout.error}` : ''}.`,
+      );
     terminal.write('\n');
     return state;
   }
 
   story.chapter(`A good release: ${image}:${GOOD_TAG}`);
   story.tell(source.explanation);
-  story.tell('The policy says: first 10 % of the devices, then 50 %, then all. Each batch must prove healthy before the next one is told: told is not enough, the new image has to run and stay up.');
+  story.tell(
+    'The policy says: first 10 % of the devices, then 50 %, then all. Each batch must prove healthy before the next one is told: told is not enough, the new image has to run and stay up.',
+  );
   const beforeGood = await readTargets(pool);
   const good = await follow(await source.push(GOOD_TAG), 'completed');
   const afterGood = await readTargets(pool);
   story.tell(`Every device runs ${GOOD_TAG}, after ${good.rollout.batches.length} batches.`);
 
   story.chapter(`A bad release: ${image}:${BAD_TAG}`);
-  story.tell('Its container exits on most devices, and crashes now and then on others. More than 20 % of a batch may not fail, so Fleetwave stops in the first batch, as soon as enough is known, and puts each of its devices back on its own previous image.');
+  story.tell(
+    'Its container exits on most devices, and crashes now and then on others. More than 20 % of a batch may not fail, so Fleetwave stops in the first batch, as soon as enough is known, and puts each of its devices back on its own previous image.',
+  );
   const bad = await follow(await source.push(BAD_TAG), 'rolled_back');
   story.tell('The other devices never heard of it. The release is now on hold; somebody pushes it again:');
   const repeated = await source.push(BAD_TAG);
@@ -120,7 +154,11 @@ async function play({ terminal, signal }: DemoOptions, directory: string, onEnd:
   const firstBatch = bad.rollout.batches[0]?.planned ?? 0;
   const checks: Check[] = [
     ...proveRelease({ image, tag: GOOD_TAG, before: beforeGood, after: afterGood, untouched: lookAlikes }),
-    { claim: 'batches of the good release', expected: 3, found: good.rollout.batches.filter(({ status }) => status === 'passed').length },
+    {
+      claim: 'batches of the good release',
+      expected: 3,
+      found: good.rollout.batches.filter(({ status }) => status === 'passed').length,
+    },
     ...proveRollback({
       before: afterGood,
       after: await readTargets(pool),
@@ -128,14 +166,23 @@ async function play({ terminal, signal }: DemoOptions, directory: string, onEnd:
       written: await readWritten(pool, bad.rollout.rollout_id),
       firstBatch,
     }),
-    { claim: 'repeated pushes of the bad release that were held', expected: 1, found: repeated.outcome === 'held' ? 1 : 0 },
+    {
+      claim: 'repeated pushes of the bad release that were held',
+      expected: 1,
+      found: repeated.outcome === 'held' ? 1 : 0,
+    },
   ];
   story.proof(checks);
   const broken = checks.filter((check) => !holds(check));
-  if (broken.length > 0) throw new Error(`${broken.length} of ${checks.length} claims do not hold: ${broken.map(({ claim }) => claim).join('; ')}.`);
+  if (broken.length > 0)
+    throw new Error(
+      `${broken.length} of ${checks.length} claims do not hold: ${broken.map(({ claim }) => claim).join('; ')}.`,
+    );
   const seconds = (from: number, to: number): string => `${Math.round((to - from) / 1000)} s`;
   const traffic = fleet.summary();
-  story.tell(`All ${checks.length} claims hold. Servers up in ${seconds(startedAt, readyAt)}, the rest took ${seconds(readyAt, performance.now())}: ${traffic.polls} polls (${traffic.notModified} answered "not modified"), ${traffic.reports} reports, ${traffic.errors} errors.`);
+  story.tell(
+    `All ${checks.length} claims hold. Servers up in ${seconds(startedAt, readyAt)}, the rest took ${seconds(readyAt, performance.now())}: ${traffic.polls} polls (${traffic.notModified} answered "not modified"), ${traffic.reports} reports, ${traffic.errors} errors.`,
+  );
   story.tell('Everything is being stopped now. To keep it running and to pause, resume and roll back yourself, run');
   story.tell('  npm start');
 }

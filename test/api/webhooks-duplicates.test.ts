@@ -184,6 +184,20 @@ test('a standing hold answers held and starts nothing; once lifted, the next pus
   expect(await push(A, { id: 'while-held' })).toMatchObject({ outcome: 'superseding' });
 });
 
+test('the very same delivery, repeated after its rollout was rolled back, is told of the hold', async () => {
+  const body = dockerHubBody('redis', '7.5-alpine');
+  const first = await intake.deliver(body);
+  const rolloutId = first.body.rollout_id as string;
+  await end(rolloutId, 'rolled_back');
+  await database.pool.query(
+    `insert into image_holds (image, tag, revision, rollout_id, reason) select image, tag, revision, id, 'rolled back' from image_rollouts where id = $1`,
+    [rolloutId],
+  );
+  expect((await intake.deliver(body)).body).toMatchObject({ outcome: 'held', rollout_id: rolloutId });
+  await database.pool.query('update image_holds set lifted_at = now()');
+  expect((await intake.deliver(body)).body).toMatchObject({ outcome: 'duplicate', rollout_id: rolloutId });
+});
+
 test('no_matching_policy names the remedy, and the same delivery is judged again once the policy is there', async () => {
   await database.pool.query('delete from image_update_policies');
   const body = dockerHubBody('redis', '7.5-alpine');

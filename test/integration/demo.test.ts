@@ -66,7 +66,14 @@ test('the demo rolls a good release out, a bad one back, proves both from the da
   const code = await run.ended;
   const output = run.output();
   expect({ code, output: code === 0 ? '' : output }).toEqual({ code: 0, output: '' });
-  for (const line of ['Temporal UI', '/docs', 'batch 3/3 passed: 100 healthy (of 100)', 'rolled back', 'The webhook\'s outcome is "held"', 'All 12 claims hold.']) {
+  for (const line of [
+    'Temporal UI',
+    '/docs',
+    'batch 3/3 passed: 100 healthy (of 100)',
+    'rolled back',
+    'The webhook\'s outcome is "held"',
+    'All 12 claims hold.',
+  ]) {
     expect(output).toContain(line);
   }
   const proof = output.split('\n').filter((line) => / \d+ +\d+ +(ok|NOT SO)$/.test(line.trimEnd()));

@@ -22,7 +22,7 @@ const NOT_OURS = new Set(['PATH', 'XDG_CACHE_HOME']);
 
 function configurationTable(): string {
   const rows = Object.entries(Settings.shape).filter(([key]) => !NOT_OURS.has(key));
-  const defaults = Settings.parse({}) as Record<string, unknown>;
+  const defaults = Settings.parse({}) as Record<string, string | number | boolean | undefined>;
   const cells = rows.map(([key, setting]) => {
     const value = defaults[key];
     return [`\`${key}\``, value === undefined ? '' : `\`${String(value)}\``, setting.description ?? ''];

@@ -3,7 +3,7 @@
  * are the same image when their `image` is equal, never when their texts look alike. migrations/0001_references.sql does the
  * same in SQL; one test runs the same vectors and mutations through both.
  */
-export type ImageReference = {
+export interface ImageReference {
   registry: string;
   repository: string;
   /** `registry/repository`: what identifies an image everywhere in Fleetwave. */
@@ -13,7 +13,7 @@ export type ImageReference = {
   /** Null when none was written: `latest` is never assumed. */
   tag: string | null;
   digest: string | null;
-};
+}
 
 export type ParsedImageReference = { ok: true; reference: ImageReference } | { ok: false; error: string };
 

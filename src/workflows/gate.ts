@@ -41,13 +41,13 @@ async function approval(state: RolloutState, control: Control, batch: number): P
   state.phase = 'awaiting_approval';
   state.approved = false;
   control.note('rollout.awaiting_approval', { batch });
-  await waitActive(state, control, {
+  const waited = await waitActive(state, control, {
     ms: APPROVAL_TIMEOUT_MS,
     what: `approval of batch ${batch}`,
     nextRule: 'ends cancelled when nobody approves in time',
     wake: () => state.approved,
   });
-  if (!state.approved)
+  if (waited >= APPROVAL_TIMEOUT_MS)
     state.stop = { kind: 'cancel', reason: `nobody approved batch ${batch} in time`, actor: 'fleetwave' };
   await whileRunning(state);
 }

@@ -8,7 +8,7 @@ const digest = `sha256:${hex64}`;
 const otherDigest = `sha256:${hex64.split('').reverse().join('')}`;
 const redis = 'docker.io/library/redis';
 
-type Change = {
+interface Change {
   app_id: string;
   service_id: unknown;
   service: string | null;
@@ -16,7 +16,7 @@ type Change = {
   field: string;
   from: string;
   to: string;
-};
+}
 type Json = fc.JsonValue;
 
 let database: TestDatabase;

@@ -51,7 +51,7 @@ const mutated: fc.Arbitrary<string> = fc
         fc.nat(1),
         fc.constantFrom(
           '',
-          ...'aZ09.-_:/@[]% \n\u00e9\u212a',
+          ...Array.from('aZ09.-_:/@[]% \n\u00e9\u212a'),
           '__',
           '--',
           '/b',

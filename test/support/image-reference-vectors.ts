@@ -218,7 +218,7 @@ export const imageReferenceVectors: readonly ImageReferenceVector[] = [
   valid(`${'r'.repeat(251)}.io/${'a'.repeat(255)}:1`, `${'r'.repeat(251)}.io`, 'a'.repeat(255), '1'),
   invalid(`${'r'.repeat(252)}.io/${'a'.repeat(255)}:1`),
   invalid('a'.repeat(100_000)),
-  invalid(`${'-'.repeat(600)}`),
+  invalid('-'.repeat(600)),
 
   // What is missing or too much.
   invalid(''),

@@ -153,7 +153,7 @@ describe('approval', () => {
       await handle.signal('approve');
       await env.sleep('2h');
       expect(fake.of('applyBatch')).toHaveLength(0);
-      expect(await handle.query<{ waiting_for: string; commands: string[] }, []>('status')).toMatchObject({
+      expect(await handle.query<{ waiting_for: string; commands: string[] }>('status')).toMatchObject({
         status: 'awaiting_approval',
         waiting_for: 'approval of batch 1',
         commands: ['pause', 'cancel', 'rollback', 'approve', 'reject'],

@@ -88,7 +88,7 @@ describe('a pause', () => {
       await handle.signal('pause');
       await env.sleep('5h');
       expect(fake.of('applyBatch')).toHaveLength(1);
-      expect(await handle.query<{ status: string }, []>('status')).toMatchObject({
+      expect(await handle.query<{ status: string }>('status')).toMatchObject({
         status: 'paused',
         waiting_for: expect.stringContaining('resume'),
       });

@@ -11,23 +11,75 @@ const flag = z.enum(['true', 'false', '1', '0']).transform((value) => value === 
 export const Settings = z.object({
   PORT: z.coerce.number().int().min(0).max(65535).default(4002).describe('Port of the HTTP API; 0 picks a free one.'),
   HOST: z.string().default('127.0.0.1').describe('Address the HTTP API listens on; containers set 0.0.0.0.'),
-  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional().describe('PostgreSQL 15 or newer. Unset, `npm start` runs an embedded one.'),
-  DATABASE_POOL_SIZE: z.coerce.number().int().min(2).max(200).default(20).describe('Connections each process may hold.'),
-  TEMPORAL_ADDRESS: z.string().optional().describe('host:port of the Temporal frontend. Unset, `npm start` runs an embedded one.'),
+  DATABASE_URL: z
+    .url({ protocol: /^postgres(ql)?$/ })
+    .optional()
+    .describe('PostgreSQL 15 or newer. Unset, `npm start` runs an embedded one.'),
+  DATABASE_POOL_SIZE: z.coerce
+    .number()
+    .int()
+    .min(2)
+    .max(200)
+    .default(20)
+    .describe('Connections each process may hold.'),
+  TEMPORAL_ADDRESS: z
+    .string()
+    .optional()
+    .describe('host:port of the Temporal frontend. Unset, `npm start` runs an embedded one.'),
   TEMPORAL_NAMESPACE: z.string().min(1).default('default').describe('Temporal namespace.'),
   TEMPORAL_UI_URL: z.url().optional().describe('Base address of the Temporal UI, for the links in API answers.'),
-  FLEETWAVE_TEMPORAL_UI_PORT: z.coerce.number().int().min(0).max(65535).default(8233).describe('Port of the embedded Temporal UI.'),
+  FLEETWAVE_TEMPORAL_UI_PORT: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(65535)
+    .default(8233)
+    .describe('Port of the embedded Temporal UI.'),
   FLEETWAVE_TASK_QUEUE: z.string().min(1).default('fleetwave').describe('Temporal task queue of the worker.'),
-  FLEETWAVE_ADMIN_TOKEN: z.string().min(8).max(200).optional().describe("The installation's admin token. Unset, `npm start` makes one and prints it."),
-  FLEETWAVE_WEBHOOK_SECRET: z.string().min(8).max(200).optional().describe('Secret of the built-in docker-registry source.'),
-  FLEETWAVE_ALLOW_UNSIGNED_WEBHOOKS: flag.default(false).describe('Accept unsigned docker-registry deliveries; the embedded stack sets it.'),
-  FLEETWAVE_DATA_DIR: z.string().min(1).default('.fleetwave').describe('Where the embedded servers keep their data; survives a restart.'),
-  FLEETWAVE_TEMPORAL_CLI: z.string().optional().describe('Path of the `temporal` program for the embedded Temporal, where it is not on the PATH.'),
-  XDG_CACHE_HOME: z.string().optional().describe('Where programs that were built or downloaded once are kept; `~/.cache` if unset.'),
+  FLEETWAVE_ADMIN_TOKEN: z
+    .string()
+    .min(8)
+    .max(200)
+    .optional()
+    .describe("The installation's admin token. Unset, `npm start` makes one and prints it."),
+  FLEETWAVE_WEBHOOK_SECRET: z
+    .string()
+    .min(8)
+    .max(200)
+    .optional()
+    .describe('Secret of the built-in docker-registry source.'),
+  FLEETWAVE_ALLOW_UNSIGNED_WEBHOOKS: flag
+    .default(false)
+    .describe('Accept unsigned docker-registry deliveries; the embedded stack sets it.'),
+  FLEETWAVE_DATA_DIR: z
+    .string()
+    .min(1)
+    .default('.fleetwave')
+    .describe('Where the embedded servers keep their data; survives a restart.'),
+  FLEETWAVE_TEMPORAL_CLI: z
+    .string()
+    .optional()
+    .describe('Path of the `temporal` program for the embedded Temporal, where it is not on the PATH.'),
+  XDG_CACHE_HOME: z
+    .string()
+    .optional()
+    .describe('Where programs that were built or downloaded once are kept; `~/.cache` if unset.'),
   PATH: z.string().optional().describe('Where programs such as `temporal`, `go` and `docker-registry` are looked for.'),
-  FLEETWAVE_URL: z.url({ protocol: /^https?$/ }).default('http://127.0.0.1:4002').describe('Where the `fleetwave` command finds the HTTP API.'),
-  FLEETWAVE_TOKEN: z.string().min(1).optional().describe("Operator token of the `fleetwave` command. Unset, it uses the embedded stack's admin token where there is one."),
-  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info').describe('Least severe line that is logged.'),
+  FLEETWAVE_URL: z
+    .url({ protocol: /^https?$/ })
+    .default('http://127.0.0.1:4002')
+    .describe('Where the `fleetwave` command finds the HTTP API.'),
+  FLEETWAVE_TOKEN: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "Operator token of the `fleetwave` command. Unset, it uses the embedded stack's admin token where there is one.",
+    ),
+  LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
+    .default('info')
+    .describe('Least severe line that is logged.'),
 });
 export type Config = z.infer<typeof Settings>;
 
@@ -63,6 +115,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
       problems.push(`${key}: ${issue.message}. ${Settings.shape[key].description ?? ''}`);
     }
   }
-  if (problems.length > 0 || !parsed.success) throw new ConfigError(`The environment has ${problems.length} problem(s):\n  ${problems.join('\n  ')}`);
+  if (problems.length > 0 || !parsed.success)
+    throw new ConfigError(`The environment has ${problems.length} problem(s):\n  ${problems.join('\n  ')}`);
   return parsed.data;
 }

@@ -18,7 +18,15 @@ export function createLogger(options: LogOptions): Logger {
       level: options.level,
       base: { component: options.component },
       redact: {
-        paths: ['authorization', '*.authorization', 'headers.authorization', '*.headers.authorization', '*.api_key', '*.secret', '*.secrets'],
+        paths: [
+          'authorization',
+          '*.authorization',
+          'headers.authorization',
+          '*.headers.authorization',
+          '*.api_key',
+          '*.secret',
+          '*.secrets',
+        ],
         censor: '[redacted]',
       },
     },

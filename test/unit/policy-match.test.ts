@@ -131,7 +131,8 @@ describe('a glob', () => {
       const [wild, rest] = pattern.startsWith('**') ? [/[^]/, pattern.slice(2)] : [/[^/]/, pattern.slice(1)];
       return matches(rest, text) || (text !== '' && wild.test(text[0]!) && matches(pattern, text.slice(1)));
     };
-    const short = (unit: string): fc.Arbitrary<string> => fc.string({ unit: fc.constantFrom(...Array.from(unit)), maxLength: 8 });
+    const short = (unit: string): fc.Arbitrary<string> =>
+      fc.string({ unit: fc.constantFrom(...Array.from(unit)), maxLength: 8 });
     fc.assert(
       fc.property(
         short('ab/**'),

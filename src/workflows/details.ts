@@ -10,12 +10,13 @@ const LONGEST_SUMMARY = 150;
  */
 export function detailsOf(state: RolloutState): string {
   const view = viewOf(state);
-  const { planned = 0, healthy = 0, ...others } = view.counts;
-  const counts = Object.entries(others).filter(([, devices]) => devices > 0);
+  const { planned = 0, healthy = 0 } = view.counts;
+  const counts = Object.entries(view.counts).filter(([, devices]) => devices > 0);
   const batch = view.batch === null || view.batches === null ? '' : `, batch ${view.batch} of ${view.batches}`;
   const progress = view.batches === null ? '' : `: ${healthy} of ${planned} devices healthy`;
   const facts = [
-    `waits for: ${view.waiting_for === null ? 'nothing' : plain(view.waiting_for)}${period(view.since, view.until)}`,
+    ...(state.because === null ? [] : [`because: ${plain(state.because)}`]),
+    ...(view.waiting_for === null ? [] : [`waits for: ${plain(view.waiting_for)}${period(view.since, view.until)}`]),
     ...(view.next_rule === null ? [] : [`next: it ${plain(view.next_rule)}`]),
     `you can send: ${sendable(view.commands)}`,
     ...(counts.length === 0
@@ -28,7 +29,7 @@ export function detailsOf(state: RolloutState): string {
   if (state.remarks.length > 0) {
     lines.push(
       '',
-      '**What was said**, newest first',
+      '**Signals**, newest first',
       '',
       ...[...state.remarks].reverse().map((remark) => `- ${plain(remark)}`),
     );
@@ -48,22 +49,21 @@ function plain(text: string): string {
   return text.replaceAll(/\s+/g, ' ').replaceAll(/[\\`*_[\]<>&#~|]/g, (character) => `\\${character}`);
 }
 
+/** As the UI writes times, without the fractions, and without the date where it is that of the time before. */
 function period(since: string | null, until: string | null): string {
-  const times = [
-    ...(since === null ? [] : [`since ${clock(since)}`]),
-    ...(until === null ? [] : [`until ${clock(until)}`]),
-  ];
-  return times.length === 0 ? '' : ` (${times.join(', ')})`;
+  const start = since === null ? '' : `, since ${clock(since)}`;
+  if (until === null) return start;
+  const end = since?.slice(0, 10) === until.slice(0, 10) ? until.slice(11, 19) : clock(until);
+  return `${start}, until ${end}`;
 }
 
-/** As the UI writes times, without the fractions. */
 function clock(iso: string): string {
   return `${iso.slice(0, 10)} UTC ${iso.slice(11, 19)}`;
 }
 
 function sendable(commands: readonly string[]): string {
   if (commands.length === 0) return 'nothing any more';
-  return `${commands.map((command) => `\`${command}\``).join(', ')} (More Actions, Send a Signal; no input needed)`;
+  return `${commands.map((command) => `\`${command}\``).join(', ')} (no input needed)`;
 }
 
 function words(name: string): string {

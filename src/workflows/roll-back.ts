@@ -21,6 +21,7 @@ export async function rollBack(
 ): Promise<Ending> {
   const { rolloutId } = state.input;
   state.phase = 'rolling_back';
+  state.because = why.reason;
   state.paused = false;
   state.stop = null;
   state.waiting = { what: 'every changed device to be put back', since: Date.now(), until: null, nextRule: null };
@@ -40,13 +41,15 @@ export async function rollBack(
     const open = counts.rolling_back ?? 0;
     if (open === 0) return ending(why, counts.rollback_failed ?? 0, counts.rolled_back ?? 0);
     try {
-      leftMs -= await waitActive(state, control, {
+      const passedMs = await waitActive(state, control, {
         ms: Math.min(lookMs, Math.max(leftMs, 1000)),
         what: `${open} ${open === 1 ? 'device' : 'devices'} to confirm the rollback`,
         nextRule: 'ends rolled_back when all confirm, failed when the time is up',
         untilMs: leftMs,
         wake: () => state.look,
       });
+      leftMs -= passedMs;
+      if (passedMs >= lookMs) lookMs *= 2;
     } catch (error) {
       if (!(error instanceof Stopped)) throw error;
       return {
@@ -58,7 +61,6 @@ export async function rollBack(
       };
     }
     state.look = false;
-    lookMs *= 2;
   }
 }
 

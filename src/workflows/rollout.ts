@@ -221,6 +221,7 @@ async function finish(run: Run, ending: Ending): Promise<{ status: string; reaso
     [{ rolloutId: state.input.rolloutId, ...ending }],
   );
   state.phase = ending.status;
+  state.because = ending.error ?? ending.reason;
   state.waiting = null;
   control.show();
   return { status: ending.status, reason: ending.error ?? ending.reason };

@@ -32,13 +32,16 @@ export async function settle(
   for (;;) {
     const ms = Math.max(soakDueMs ?? (leftMs > 0 ? Math.min(lookMs, leftMs) : lookMs), SHORTEST_WAIT_MS);
     const open = evidence.attempted - evidence.settled;
-    leftMs -= await waitActive(state, control, {
+    const passedMs = await waitActive(state, control, {
       ms,
       what: `${soakDueMs === null ? 'health' : 'the soak'} of ${open} ${open === 1 ? 'device' : 'devices'}`,
       nextRule: nextRule(evidence, rules),
       untilMs: soakDueMs ?? Math.max(leftMs, 0),
       wake: () => state.look || state.advance,
     });
+    leftMs -= passedMs;
+    // Only a look that no signal asked for makes the next one rarer.
+    if (passedMs >= lookMs) lookMs *= 2;
     if (state.advance) soakSeconds = 0;
     state.look = state.advance = false;
     await recordWords(state, control);
@@ -55,7 +58,6 @@ export async function settle(
     const judged = verdict(evidence, evidenceOf(seen.overall), rules);
     if (judged.kind !== 'wait') return { ...judged, counts: seen.batch };
     soakDueMs = onlySoaking(evidence) && seen.soakDueSeconds !== null ? seen.soakDueSeconds * 1000 : null;
-    lookMs *= 2;
   }
 }
 

@@ -41,6 +41,8 @@ export interface RolloutState {
   unrecorded: ProgressEvent[];
   /** The last few things said to operators, newest last, for the current details. */
   remarks: string[];
+  /** Why it is put back, or ended. */
+  because: string | null;
 }
 
 export function initialState(input: RolloutInput): RolloutState {
@@ -60,6 +62,7 @@ export function initialState(input: RolloutInput): RolloutState {
     waiting: null,
     unrecorded: [],
     remarks: [],
+    because: null,
   };
 }
 

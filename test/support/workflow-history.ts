@@ -1,0 +1,28 @@
+import { temporal } from '@temporalio/proto';
+
+type History = temporal.api.history.v1.IHistory;
+
+export interface ActivityAttempt {
+  activity: string;
+  /** The try that ended it; above 1 where an earlier one was lost or failed. */
+  attempt: number;
+}
+
+/** Every activity of a history that was started, in order. */
+export function activityAttempts(history: History): ActivityAttempt[] {
+  const names = new Map<string, string>();
+  const attempts: ActivityAttempt[] = [];
+  for (const event of history.events ?? []) {
+    const scheduled = event.activityTaskScheduledEventAttributes;
+    if (scheduled != null) names.set(String(event.eventId), scheduled.activityType?.name ?? '');
+    const started = event.activityTaskStartedEventAttributes;
+    if (started != null)
+      attempts.push({ activity: names.get(String(started.scheduledEventId)) ?? '', attempt: started.attempt ?? 0 });
+  }
+  return attempts;
+}
+
+/** The kinds of events of a history, in order. */
+export function eventTypes(history: History): string[] {
+  return (history.events ?? []).map((event) => temporal.api.enums.v1.EventType[event.eventType ?? 0] ?? 'unknown');
+}

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { Client, Connection } from '@temporalio/client';
 import type { Pool } from 'pg';
 import { z } from 'zod';
 import { startFleet, type Fleet } from '../../src/agent/fleet';
@@ -25,25 +26,27 @@ const directory = mkdtempSync(join(tmpdir(), 'fleetwave-ui-'));
 let stack: Stack;
 let api: ApiClient;
 let pool: Pool;
-let fleet: Fleet | undefined;
 let browser: TestBrowser;
 let ui: TemporalPages;
+/** What was started, to be ended in the opposite order, also when the rest could not be started. */
+const cleanups: (() => Promise<unknown>)[] = [];
 
 beforeAll(async () => {
   browser = await openBrowser('temporal-ui');
+  cleanups.push(() => browser.close());
   stack = await startStack({ config: demoConfig(directory), progress: silentProgress, env: demoEnvironment });
+  cleanups.push(() => stack.stop());
   api = createApiClient({ url: stack.apiUrl, token: stack.adminToken });
   pool = createPool({ url: stack.databaseUrl, size: 2, applicationName: 'fleetwave-ui-test' });
+  cleanups.push(() => pool.end());
   ui = new TemporalPages(browser.page, stack.temporalUiUrl);
   await createPolicy();
-  fleet = await createFleet();
+  const fleet = await createFleet();
+  cleanups.push(() => fleet.stop());
 });
 
 afterAll(async () => {
-  await browser?.close();
-  await fleet?.stop();
-  await pool?.end();
-  await stack?.stop();
+  for (const cleanup of cleanups.reverse()) await cleanup();
   rmSync(directory, { recursive: true, force: true });
 });
 
@@ -159,7 +162,7 @@ test('an operator finds a rollout in the Temporal UI, reads it, pauses it with a
   expect(await ui.rendered('Details').innerText()).toContain(rolloutId);
   const running = await detailsSaying('waits for: the delay before batch 2');
   expect(running).toContain('In progress, batch 1 of 2: 2 of 20 devices healthy');
-  expect(running).toMatch(/waits for: the delay before batch 2 \(since .+ UTC .+, until .+ UTC .+\)/);
+  expect(running).toMatch(/waits for: the delay before batch 2, since \S+ UTC \S+, until \S+/);
   expect(running).toContain('you can send: pause, cancel, rollback, advance');
   await browser.photograph('details-in-progress');
 
@@ -213,6 +216,7 @@ test('an operator finds a rollout in the Temporal UI, reads it, pauses it with a
 
   expect(written(await targetVersions(), before)).toBe(DEVICES);
   const ended = await detailsSaying('Completed, batch 2 of 2: 20 of 20 devices healthy');
+  expect(ended).toContain('because: 20 of 20 healthy');
   expect(ended).toContain('you can send: nothing any more');
   await browser.page.reload();
   await detailsSaying('Completed');
@@ -221,7 +225,24 @@ test('an operator finds a rollout in the Temporal UI, reads it, pauses it with a
   await browser.page.getByText('completed: 20 of 20 healthy').first().waitFor();
   await browser.photograph('timeline-completed');
   expect(browser.page.url()).toContain(encodeURIComponent(WORKFLOW_ID));
+  expect(await signalsSent()).toEqual([
+    { name: 'pause', payloads: 0 },
+    { name: 'Pause', payloads: 0 },
+    { name: '<b>stop</b>', payloads: 0 },
+    { name: 'resume', payloads: 0 },
+  ]);
 });
+
+/** The operator's signals as the server has them, Fleetwave's own left out. */
+async function signalsSent(): Promise<{ name: string; payloads: number }[]> {
+  const connection = await Connection.connect({ address: stack.temporalAddress });
+  const history = await new Client({ connection }).workflow.getHandle(WORKFLOW_ID).fetchHistory();
+  await connection.close();
+  return (history.events ?? [])
+    .flatMap(({ workflowExecutionSignaledEventAttributes: signal }) => (signal == null ? [] : [signal]))
+    .map(({ signalName, input }) => ({ name: signalName ?? '', payloads: input?.payloads?.length ?? 0 }))
+    .filter(({ name }) => name !== 'health');
+}
 
 async function expectListed(rollouts: number): Promise<void> {
   await eventually(`${rollouts} rollouts in the list`, async () => {

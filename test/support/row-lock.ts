@@ -23,11 +23,11 @@ export async function holdRows(databaseUrl: string, select: string, values: unkn
   };
 }
 
-/** Sessions of a process that wait for a lock. Those of a killed process count: the server learns of its death later. */
-export async function waitingSessions(pool: Pool, applicationName: string): Promise<number> {
-  const { rows } = await pool.query<{ waiting: number }>(
-    `select count(*)::int as waiting from pg_stat_activity where application_name = $1 and wait_event_type = 'Lock' and datname = current_database()`,
+/** The sessions of a process that wait for a lock. Those of a killed one count: the server learns of its death later. */
+export async function waitingSessions(pool: Pool, applicationName: string): Promise<number[]> {
+  const { rows } = await pool.query<{ pid: number }>(
+    `select pid from pg_stat_activity where application_name = $1 and wait_event_type = 'Lock' and datname = current_database()`,
     [applicationName],
   );
-  return rows[0]?.waiting ?? 0;
+  return rows.map(({ pid }) => pid);
 }

@@ -29,10 +29,11 @@ export interface TestBrowser {
 
 /** Opens a real browser with one page; the pictures of an earlier run in the folder are removed. */
 export async function openBrowser(folder: string): Promise<TestBrowser> {
+  const executablePath = chromiumPath();
   const output = resolve(__dirname, '..', '..', 'test-output', folder);
   rmSync(output, { recursive: true, force: true });
   mkdirSync(output, { recursive: true });
-  const browser: Browser = await chromium.launch({ executablePath: chromiumPath(), args: FLAGS });
+  const browser: Browser = await chromium.launch({ executablePath, args: FLAGS });
   const page = await browser.newPage({ viewport: { width: 1440, height: 1000 }, timezoneId: 'UTC', locale: 'en-US' });
   page.setDefaultTimeout(PATIENCE_MS);
   let taken = 0;

@@ -22,6 +22,8 @@ export async function finishRollout(
        on conflict (image, tag, revision) where lifted_at is null do nothing
      ), batches as (
        update rollout_batches set status = 'stopped', ended_at = now() from ended where rollout_id = ended.id and rollout_batches.ended_at is null
+     ), let_go as materialized (
+       select device_uuid from device_rollout_status where rollout_id = $1 and active and exists (select from ended) order by device_uuid for update
      ), devices as (
        update device_rollout_status d
           set active = $2 = 'superseded' and d.status not in ('completed', 'skipped'),
@@ -32,7 +34,7 @@ export async function finishRollout(
                             when $2 = 'superseded' and d.status in ('pending', 'scheduled', 'updating', 'health_checking', 'failed', 'timed_out', 'unreachable') then $3
                             else d.reason end,
               updated_at = now()
-         from ended where d.rollout_id = ended.id and d.active
+         from let_go where d.rollout_id = $1 and d.device_uuid = let_go.device_uuid
        returning d.device_uuid, d.batch, d.status, d.reason
      ), device_events as (
        insert into rollout_events (rollout_id, type, device_uuid, batch, reason)

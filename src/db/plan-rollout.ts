@@ -22,7 +22,8 @@ const OFFLINE_AFTER_SECONDS = 300;
  * Plans a rollout in one statement, whatever the fleet's size: finds the affected devices by the image index, takes them
  * over from older rollouts of the image, orders them (online first, then a hash of device and rollout, so that the same
  * customers are not always first), cuts batches and stores all of it. The advisory lock makes plans of one image take
- * turns; without it two plans at once would meet in the unique index of active devices.
+ * turns; without it two plans at once would meet in the unique index of active devices. Rows of older rollouts are locked by
+ * device, in the order in which those rollouts lock them to write.
  */
 const PLAN = `
 with affected as materialized (
@@ -43,22 +44,26 @@ with affected as materialized (
                  array_agg(fleet_id order by position) as fleets from ordered) list
    cross join lateral fleetwave.assign_batches(list.devices, list.tags, list.fleets, $9::jsonb) b
    where list.devices is not null
+), held as materialized (
+  select s.rollout_id, s.device_uuid, b.batch
+    from batched b join device_rollout_status s on s.device_uuid = b.device_uuid and s.image = $2 and s.active and s.rollout_id <> $1
+   order by s.device_uuid for update of s
 ), taken as (
   update device_rollout_status s
      set active = false, updated_at = now(),
          status = case when s.status in ('completed', 'rolled_back', 'rollback_failed', 'superseded') then s.status else 'superseded' end,
          reason = case when s.status in ('completed', 'rolled_back', 'rollback_failed', 'superseded') then s.reason else 'taken over by a newer rollout' end
-    from ordered o
-   where s.device_uuid = o.device_uuid and s.image = $2 and s.active and s.rollout_id <> $1
-  returning s.device_uuid, s.rollout_id, s.batch, s.status, s.changes
+    from held h where s.rollout_id = h.rollout_id and s.device_uuid = h.device_uuid
+  returning s.device_uuid, s.rollout_id, s.batch, s.status, s.changes, h.batch as new_batch
 ), taken_events as (
   insert into rollout_events (rollout_id, type, device_uuid, batch, reason, data)
   select rollout_id, 'device.superseded', device_uuid, batch, 'taken over by a newer rollout', jsonb_build_object('by', $1::uuid)
     from taken where status = 'superseded'
 ), planned as (
   insert into device_rollout_status (rollout_id, device_uuid, image, batch, changes)
-  select $1, b.device_uuid, $2, b.batch, case when taken.status = 'superseded' then taken.changes else '[]' end
-    from batched b left join taken using (device_uuid)
+  select $1, device_uuid, $2, new_batch, case when status = 'superseded' then changes else '[]' end from taken
+   union all
+  select $1, device_uuid, $2, batch, '[]' from batched where device_uuid not in (select device_uuid from taken)
 ), left_out as (
   insert into device_rollout_status (rollout_id, device_uuid, image, status, reason, active, changes)
   select $1, device_uuid, $2, 'skipped', 'already on target', false, changes from judged where on_target

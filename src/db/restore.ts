@@ -17,21 +17,23 @@ with due as materialized (
 ), held as materialized (
   select due.device_uuid, t.version, fleetwave.revert_changes(t.apps, due.changes) as apps
     from due join device_target_state t on t.device_uuid = due.device_uuid
-     for update of t
+   order by t.device_uuid for update of t
 ), written as (
   update device_target_state t set apps = h.apps, version = t.version + 1, updated_at = now()
     from held h where t.device_uuid = h.device_uuid and h.apps is not null
-  returning t.device_uuid, t.version
+), turns as (
+  select device_uuid, apps is not null as back, version + 1 as version from held
+   union all
+  select device_uuid, false, null from due where device_uuid not in (select device_uuid from held)
 ), moved as (
   update device_rollout_status s
-     set status = case when w.device_uuid is not null then 'rolling_back' else 'superseded' end,
-         reason = case when w.device_uuid is not null then s.reason else 'its target was changed by someone else: left alone' end,
-         active = w.device_uuid is not null,
-         target_version = coalesce(w.version, s.target_version),
-         written_at = case when w.device_uuid is not null then clock_timestamp() else s.written_at end,
+     set status = case when w.back then 'rolling_back' else 'superseded' end,
+         reason = case when w.back then s.reason else 'its target was changed by someone else: left alone' end,
+         active = w.back,
+         target_version = case when w.back then w.version else s.target_version end,
+         written_at = case when w.back then clock_timestamp() else s.written_at end,
          healthy_since = null, updated_at = now()
-    from due left join written w using (device_uuid)
-   where s.rollout_id = $1 and s.device_uuid = due.device_uuid
+    from turns w where s.rollout_id = $1 and s.device_uuid = w.device_uuid
   returning s.device_uuid, s.batch, s.status, s.reason, s.target_version
 ), events as (
   insert into rollout_events (rollout_id, type, device_uuid, batch, reason, data)
@@ -67,9 +69,11 @@ export async function openRollback(pool: Pool, rolloutId: string, reason: string
         where id = $1 and ended_at is null and status <> 'rolling_back' returning id
      ), event as (
        insert into rollout_events (rollout_id, type, actor, reason) select id, 'rollout.rolling_back', $3, $2 from rollout
+     ), waiting as materialized (
+       select device_uuid from device_rollout_status where rollout_id = $1 and status = 'pending' order by device_uuid for update
      ), skipped as (
-       update device_rollout_status set status = 'skipped', reason = 'the rollout was rolled back before its turn', active = false, updated_at = now()
-        where rollout_id = $1 and status = 'pending' returning device_uuid, batch, reason
+       update device_rollout_status s set status = 'skipped', reason = 'the rollout was rolled back before its turn', active = false, updated_at = now()
+         from waiting where s.rollout_id = $1 and s.device_uuid = waiting.device_uuid returning s.device_uuid, s.batch, s.reason
      ), stopped as (
        update rollout_batches set status = 'stopped', ended_at = now(), signalled = null where rollout_id = $1 and ended_at is null
      )
@@ -82,10 +86,12 @@ export async function openRollback(pool: Pool, rolloutId: string, reason: string
 /** Past the rollback's deadline: what was not confirmed is `rollback_failed`. */
 export async function expireRollback(pool: Pool, rolloutId: string): Promise<void> {
   await pool.query(
-    `with expired as (
-       update device_rollout_status set status = 'rollback_failed', updated_at = now(),
-              reason = 'its previous image was put back but not confirmed in time' || coalesce(' (' || reason || ')', '')
-        where rollout_id = $1 and status = 'rolling_back' returning device_uuid, batch, reason
+    `with late as materialized (
+       select device_uuid from device_rollout_status where rollout_id = $1 and status = 'rolling_back' order by device_uuid for update
+     ), expired as (
+       update device_rollout_status s set status = 'rollback_failed', updated_at = now(),
+              reason = 'its previous image was put back but not confirmed in time' || coalesce(' (' || s.reason || ')', '')
+         from late where s.rollout_id = $1 and s.device_uuid = late.device_uuid returning s.device_uuid, s.batch, s.reason
      )
      insert into rollout_events (rollout_id, type, device_uuid, batch, reason)
      select $1, 'device.rollback_failed', device_uuid, batch, reason from expired`,

@@ -12,10 +12,12 @@ export async function retryDevices(pool: Pool, rolloutId: string, attempt: numbe
         where s.rollout_id = $1 and s.active and s.status in ('failed', 'timed_out', 'unreachable') and s.tries < $2
           and s.reason is distinct from 'rejected' and s.reason not like 'rejected:%'
           and exists (select from image_rollouts r where r.id = $1 and r.status = 'in_progress')
-          for update of s
+        order by s.device_uuid for update of s
+     ), held as materialized (
+       select t.device_uuid from due join device_target_state t on t.device_uuid = due.device_uuid
+        where fleetwave.revert_changes(t.apps, due.changes) is not null order by t.device_uuid for update of t
      ), written as (
-       update device_target_state t set version = t.version + 1, updated_at = now()
-         from due where t.device_uuid = due.device_uuid and fleetwave.revert_changes(t.apps, due.changes) is not null
+       update device_target_state t set version = t.version + 1, updated_at = now() from held where t.device_uuid = held.device_uuid
        returning t.device_uuid, t.version
      ), moved as (
        update device_rollout_status s

@@ -11,17 +11,22 @@ export async function settleByTime(
   input: { rolloutId: string; batch: number | null; soakSeconds: number; deadlinePassed: boolean },
 ): Promise<number | null> {
   const done = await pool.query<{ due: number | null }>(
-    `with soaked as (
+    `with due as materialized (
+       select device_uuid, status from device_rollout_status
+        where rollout_id = $1 and batch = coalesce($2, batch)
+          and ((status = 'health_checking' and healthy_since <= now() - make_interval(secs => $3)) or ($4 and status in ('scheduled', 'updating')))
+        order by device_uuid for update
+     ), soaked as (
        update device_rollout_status s
           set status = 'completed', reason = null, updated_at = now()
-        where s.rollout_id = $1 and s.batch = coalesce($2, s.batch) and s.status = 'health_checking'
-          and s.healthy_since <= now() - make_interval(secs => $3)
+         from due where s.rollout_id = $1 and s.device_uuid = due.device_uuid and due.status = 'health_checking'
        returning s.device_uuid, s.batch, s.status, s.reason
      ), late as (
        select s.device_uuid,
               coalesce(greatest(d.last_seen_at, c.reported_at) >= s.written_at, false) as heard, c.reported_at >= s.written_at as reported
-         from device_rollout_status s join devices d on d.uuid = s.device_uuid left join device_current_state c on c.device_uuid = s.device_uuid
-        where $4 and s.rollout_id = $1 and s.batch = coalesce($2, s.batch) and s.status in ('scheduled', 'updating')
+         from due join device_rollout_status s on s.rollout_id = $1 and s.device_uuid = due.device_uuid
+         join devices d on d.uuid = s.device_uuid left join device_current_state c on c.device_uuid = s.device_uuid
+        where due.status <> 'health_checking'
      ), expired as (
        update device_rollout_status s
           set status = case when late.heard then 'timed_out' else 'unreachable' end, failed_at = now(), updated_at = now(),

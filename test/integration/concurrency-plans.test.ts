@@ -106,3 +106,24 @@ test('a rollback or an end in the middle of writing a batch: each device is put 
     await database.pool.query('truncate devices, image_rollouts cascade');
   }
 });
+
+test('two images that the same devices run are written and put back at once: nobody waits for nobody, each changes its own', async () => {
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const both = { ...appWith('redis:7.0'), '1003': { services: [{ serviceName: 'web', imageName: 'nginx:1.27' }] } };
+    await seedDevices(database.pool, DEVICES, () => both);
+    const redis = await seedRollout(database.pool, { tag: `12.${String(round)}`, rules });
+    const nginx = await seedRollout(database.pool, {
+      image: 'docker.io/library/nginx',
+      tag: `1.${String(round)}`,
+      rules,
+    });
+    await Promise.all([redis, nginx].map(plan));
+    await Promise.all([redis, nginx].map(apply));
+    const restore = (rolloutId: string) =>
+      run(activities().restoreDevices, { rolloutId, reason: 'test', actor: 'test' });
+    await Promise.all([redis, nginx].map(restore));
+    const { rows } = await database.pool.query('select distinct apps, version from device_target_state');
+    expect(rows).toEqual([{ apps: both, version: 7 }]);
+    await database.pool.query('truncate devices, image_rollouts cascade');
+  }
+});

@@ -6,7 +6,9 @@ import type { Pool } from 'pg';
 import { mixedBehaviour, type BehaviourOf } from '../../src/agent/behaviour';
 import { startFleet, type DeviceCredentials, type Fleet } from '../../src/agent/fleet';
 import { createPool } from '../../src/db/pool';
+import { keepNumber } from '../../src/dev/data-directory';
 import { demoConfig, demoEnvironment } from '../../src/dev/demo-setup';
+import { freePort } from '../../src/dev/ports';
 import { silentProgress } from '../../src/dev/progress';
 import { startStack, type Stack } from '../../src/dev/stack';
 import { dockerHubBody } from './intake';
@@ -54,6 +56,8 @@ export async function startTestStack(): Promise<TestStack> {
     for (const closeOne of closers.splice(0).reverse()) await closeOne();
   };
   try {
+    // Two files that start their stacks at the same moment would both find Temporal's well-known port free.
+    keepNumber(directory, 'temporal.port', await freePort());
     const stack = await startStack({ config: demoConfig(directory), progress: silentProgress, env: demoEnvironment });
     closers.push(() => stack.stop());
     const pool = createPool({
@@ -82,7 +86,12 @@ function extend(stack: Stack, pool: Pool, closers: (() => Promise<unknown>)[], c
       headers: { 'content-type': 'application/json', ...headers },
       ...(body === undefined ? {} : { body }),
     });
-    return { status: answer.status, headers: answer.headers, body: (await answer.json()) as Record<string, unknown> };
+    const text = await answer.text();
+    return {
+      status: answer.status,
+      headers: answer.headers,
+      body: (text === '' ? {} : JSON.parse(text)) as Record<string, unknown>,
+    };
   }
   const call: TestStack['call'] = (method, path, body) =>
     request(method, `${stack.apiUrl}/api/v1${path}`, body === undefined ? undefined : JSON.stringify(body), {

@@ -51,6 +51,13 @@ export const Settings = z.object({
   FLEETWAVE_ALLOW_UNSIGNED_WEBHOOKS: flag
     .default(false)
     .describe('Accept unsigned docker-registry deliveries; the embedded stack sets it.'),
+  FLEETWAVE_RETENTION_DAYS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(3650)
+    .default(90)
+    .describe('Days that webhook deliveries, and the events of ended rollouts, are kept.'),
   FLEETWAVE_DATA_DIR: z
     .string()
     .min(1)

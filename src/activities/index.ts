@@ -1,6 +1,7 @@
 import { applyActivities } from './apply';
 import type { ActivityDeps } from './deps';
 import { judgeActivities } from './judge';
+import { maintenanceActivities } from './maintain';
 import { planActivities } from './plan';
 import { recordActivities } from './record';
 import { rollbackActivities } from './rollback';
@@ -13,6 +14,7 @@ export function createActivities(deps: ActivityDeps) {
     ...judgeActivities(deps),
     ...rollbackActivities(deps),
     ...recordActivities(deps),
+    ...maintenanceActivities(deps),
   };
 }
 

@@ -4,6 +4,7 @@ import { assertSchemaCurrent } from '../db/migrate';
 import { createPool } from '../db/pool';
 import { createLogger, type Logger } from '../log';
 import { connectTemporal } from './connection';
+import { scheduleMaintenance } from './maintenance-schedule';
 import { workerOptions } from './options';
 import { registerSearchAttributes } from './register-search-attributes';
 
@@ -30,6 +31,7 @@ async function main(config: Config, log: Logger): Promise<void> {
     const connection = await connectTemporal(config, log, stopping.signal);
     try {
       await registerSearchAttributes(connection, config.TEMPORAL_NAMESPACE);
+      await scheduleMaintenance(connection, config);
       const worker = await Worker.create(workerOptions(config, pool, connection));
       log.info({ taskQueue: config.FLEETWAVE_TASK_QUEUE, namespace: config.TEMPORAL_NAMESPACE }, 'worker is polling');
       await worker.run();

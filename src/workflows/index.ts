@@ -1,1 +1,2 @@
+export { maintenance } from './maintenance';
 export { rollout } from './rollout';

@@ -22,6 +22,10 @@ export interface FakeWorld {
   /** Devices a batch. */
   batches: number[];
   approvals?: boolean[];
+  /** Their own times, by batch. */
+  delays?: (number | null)[];
+  soaks?: (number | null)[];
+  leftOut?: number;
   /** What the devices of a batch look like at a moment; all healthy where it is not given. */
   health?: (moment: Moment, planned: number) => StatusCounts;
   soakDue?: (moment: Moment) => number | null;
@@ -62,8 +66,10 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
         number: index + 1,
         planned,
         requiresApproval: world.approvals?.[index] ?? false,
+        ...(world.delays === undefined ? {} : { delaySeconds: world.delays[index] ?? null }),
+        ...(world.soaks === undefined ? {} : { soakSeconds: world.soaks[index] ?? null }),
       }));
-      return { outcome: 'planned', digest: null, rules, batches, alreadyOnTarget: 0, tookOverFrom: [] };
+      return { outcome: 'planned', digest: null, rules, batches, alreadyOnTarget: 0, leftOut: world.leftOut ?? 0, tookOverFrom: [] };
     },
     async applyBatch(input) {
       appliedAt.set(input.batch, await call('applyBatch', input));
@@ -79,7 +85,7 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
         batch: input.batch,
         seconds,
         deadlinePassed: input.deadlinePassed,
-        soakSeconds: input.soakSeconds,
+        soakSeconds: input.soakSeconds ?? rules.soakSeconds,
       };
       const counts = world.health?.(moment, plannedOf(input.batch)) ?? { completed: plannedOf(input.batch) };
       return { batch: counts, overall: counts, soakDueSeconds: world.soakDue?.(moment) ?? null };
@@ -102,6 +108,10 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
     },
     async recordHealth(input) {
       await call('recordHealth', input);
+    },
+    async pruneHistory(input) {
+      await call('pruneHistory', input);
+      return { deliveries: 0, events: 0 };
     },
     async retryDevices(input) {
       await call('retryDevices', input);

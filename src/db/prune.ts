@@ -1,0 +1,36 @@
+import type { Pool } from 'pg';
+
+/** Rows a statement deletes: short locks, and intake never waits for it. */
+const CHUNK = 5000;
+
+/** Deletes one chunk of webhook deliveries last received before that many days. @returns how many were deleted. */
+export async function pruneDeliveries(pool: Pool, olderThanDays: number): Promise<{ deleted: number; more: boolean }> {
+  return pruned(
+    pool,
+    `delete from webhook_deliveries where id in (
+       select id from webhook_deliveries where last_received_at < now() - make_interval(days => $1)
+        order by last_received_at limit $2 for update skip locked)`,
+    olderThanDays,
+  );
+}
+
+/** Deletes one chunk of the events of rollouts that ended before that many days; the rollouts themselves stay. */
+export async function pruneEvents(pool: Pool, olderThanDays: number): Promise<{ deleted: number; more: boolean }> {
+  return pruned(
+    pool,
+    `delete from rollout_events where id in (
+       select e.id from image_rollouts r join rollout_events e on e.rollout_id = r.id
+        where r.ended_at < now() - make_interval(days => $1) limit $2)`,
+    olderThanDays,
+  );
+}
+
+async function pruned(
+  pool: Pool,
+  statement: string,
+  olderThanDays: number,
+): Promise<{ deleted: number; more: boolean }> {
+  const { rowCount } = await pool.query(statement, [olderThanDays, CHUNK]);
+  const deleted = rowCount ?? 0;
+  return { deleted, more: deleted === CHUNK };
+}

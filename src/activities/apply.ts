@@ -1,4 +1,4 @@
-import { heartbeat } from '@temporalio/activity';
+import { cancellationSignal, heartbeat } from '@temporalio/activity';
 import { applyChunk, openBatch, type AppliedChunk } from '../db/apply-batch';
 import { tally } from '../db/tally';
 import type { StatusCounts } from '../domain/verdict';
@@ -20,7 +20,7 @@ export function applyActivities({ pool, chunkSize }: ActivityDeps) {
     async applyBatch(input: { rolloutId: string; batch: number }): Promise<ApplyBatchResult> {
       const open = await openBatch(pool, input.rolloutId, input.batch);
       let chunk: AppliedChunk | undefined;
-      while (open && (chunk === undefined || chunk.taken === chunkSize)) {
+      while (open && !cancellationSignal().aborted && (chunk === undefined || chunk.taken === chunkSize)) {
         chunk = await applyChunk(pool, input.rolloutId, input.batch, chunkSize);
         heartbeat(chunk);
       }

@@ -42,11 +42,14 @@ export async function superviseService(options: ServiceOptions): Promise<Service
   // A function, because the compiler does not see that `stop` may run during an await.
   const isWanted = (): boolean => wanted;
   let delayMs = FIRST_DELAY_MS;
-  let current = await launch('first');
+  // Set by `launch`, before the end of a process that lives only for a moment is looked at.
+  let current!: ManagedProcess;
+  await launch('first');
 
   async function launch(reason: LaunchReason): Promise<ManagedProcess> {
     const startedAt = performance.now();
     const started = await options.launch(reason);
+    current = started;
     void started.exited.then(({ code, signal }) => {
       if (!wanted || started !== current) return;
       if (performance.now() - startedAt > STABLE_AFTER_MS) delayMs = FIRST_DELAY_MS;

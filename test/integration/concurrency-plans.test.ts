@@ -127,3 +127,18 @@ test('two images that the same devices run are written and put back at once: nob
     await database.pool.query('truncate devices, image_rollouts cascade');
   }
 });
+
+test('a batch whose activity is cancelled, as by a stopping worker, ends after the chunk under way and is not called done', async () => {
+  await seedDevices(database.pool, DEVICES, () => appWith('redis:7.0'));
+  const rolloutId = await seedRollout(database.pool, { tag: '13.0', rules });
+  await plan(rolloutId);
+  const environment = new MockActivityEnvironment();
+  environment.on('heartbeat', () => {
+    environment.cancel();
+  });
+  expect(await environment.run(activities().applyBatch, { rolloutId, batch: 1 })).toMatchObject({
+    done: false,
+    batch: { scheduled: 50, pending: 350 },
+  });
+  expect(await apply(rolloutId)).toMatchObject({ done: true, batch: { scheduled: DEVICES } });
+});

@@ -130,7 +130,7 @@ test('10,000 devices: planned in one statement, told in a few, with the very his
   // Reading the rollout, begin, the lock of the image, the lock of the rollout, the plan, commit.
   const plan = large.calls.find(({ activity }) => activity === 'planRollout')?.statements ?? [];
   expect(plan).toHaveLength(6);
-  expect(plan.filter((statement) => /insert into device_rollout_status/.test(statement))).toHaveLength(1);
+  expect(plan.filter((statement) => statement.includes('insert into device_rollout_status'))).toHaveLength(1);
   expect(statementsOf(small, 'planRollout')).toEqual([6]);
 
   // Opening the batch, one for each 2,000 devices, counting: 1,000, 4,000 (and the look that finds none left) and 5,000 devices.

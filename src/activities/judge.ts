@@ -8,7 +8,8 @@ export interface ReadHealthInput {
   rolloutId: string;
   /** Null looks at all batches at once. */
   batch: number | null;
-  soakSeconds: number;
+  /** Null gives each device the soak of its own batch. */
+  soakSeconds: number | null;
   deadlinePassed: boolean;
 }
 

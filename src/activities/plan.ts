@@ -13,6 +13,8 @@ export type PlanResult =
       rules: RolloutRules;
       batches: PlannedBatch[];
       alreadyOnTarget: number;
+      /** Absent in plans of older releases, which had no tag rules that leave devices out. */
+      leftOut?: number;
       tookOverFrom: string[];
     };
 

@@ -4,6 +4,7 @@ import { selectPolicy } from '../domain/policy-match';
 import { toRules, toSelection } from '../domain/policy-settings';
 import type { DeviceSelection, RolloutRules } from '../domain/rules';
 import { tagAllowed } from '../domain/tag-rules';
+import { linearRegex } from './linear-regex';
 import type { Push } from './registries/push';
 
 export type ChosenPolicy =
@@ -15,7 +16,7 @@ export async function choosePolicy(client: Pick<PoolClient, 'query'>, { image, t
   const policies = (await readEnabledPolicies(client)).map((policy) => ({
     ...policy,
     enabled: true,
-    tagRule: policy.settings.tag_rule ?? ({ kind: 'any' } as const),
+    rules: toRules(policy),
   }));
   const selected = selectPolicy(policies, { image, tag });
   if (selected === null) {
@@ -25,11 +26,11 @@ export async function choosePolicy(client: Pick<PoolClient, 'query'>, { image, t
     };
   }
   const { policy } = selected;
-  const { allowed, why } = tagAllowed(policy.tagRule, tag);
+  const { allowed, why } = tagAllowed(policy.rules.tagRule, tag, linearRegex);
   if (!allowed)
     return {
       kind: 'not_eligible',
       detail: `The policy for "${policy.imagePattern}" does not let this tag through: ${why}.`,
     };
-  return { kind: 'policy', id: policy.id, rules: toRules(policy), selection: toSelection(policy) };
+  return { kind: 'policy', id: policy.id, rules: policy.rules, selection: toSelection(policy) };
 }

@@ -13,6 +13,10 @@ export function text(max: number) {
 /** Any uuid, also one that is not of an RFC version: devices bring their own. Kept in lower case, as PostgreSQL shows it. */
 export const Uuid = z.guid().transform((value) => value.toLowerCase());
 
+/** A year, in seconds: beyond it a number is a mistake of units. */
+export const YEAR = 31_536_000;
+export const seconds = (max: number) => z.number().int().min(0).max(max);
+
 export const UuidParams = z.strictObject({ uuid: Uuid });
 export const IdParams = z.strictObject({ id: Uuid });
 

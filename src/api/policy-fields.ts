@@ -1,11 +1,7 @@
 import { z } from 'zod';
 import { validatePattern } from '../domain/image-pattern';
-import { validateTagGlob } from '../domain/tag-rules';
-import { Tags, TagSelector, text, Uuid } from './fields';
-
-/** A year, in seconds: beyond it a number is a mistake of units. */
-const YEAR = 31_536_000;
-const seconds = (max: number) => z.number().int().min(0).max(max);
+import { seconds, Tags, text, Uuid, YEAR } from './fields';
+import { Batches, TagRule } from './policy-plan-fields';
 
 /** Part of the contract, built by a later release: refused in words rather than stored and ignored. */
 function later(what: string) {
@@ -26,69 +22,6 @@ function oneOf<const Now extends string>(now: readonly Now[], planned: readonly 
     context.addIssue({ code: 'custom', message });
   }) as unknown as z.ZodType<Now, Now>;
 }
-
-const TagRule = z
-  .strictObject({
-    kind: oneOf(['any', 'glob'], ['regex', 'semver']),
-    pattern: text(128).optional(),
-    range: later('semver ranges are'),
-    allow_downgrade: later('semver ranges are'),
-  })
-  .transform((rule, context) => {
-    if (rule.kind === 'any' && rule.pattern === undefined) return { kind: 'any' as const };
-    if (rule.kind === 'glob' && rule.pattern !== undefined) {
-      const problem = validateTagGlob(rule.pattern);
-      if (problem === null) return { kind: 'glob' as const, pattern: rule.pattern };
-      context.addIssue({ code: 'custom', path: ['pattern'], message: problem });
-      return z.NEVER;
-    }
-    context.addIssue({
-      code: 'custom',
-      path: ['pattern'],
-      message: rule.kind === 'glob' ? 'a glob needs its pattern' : 'any takes no pattern',
-    });
-    return z.NEVER;
-  });
-
-const approval = z.boolean().optional();
-const Step = z
-  .strictObject({
-    percent: z.number().min(1).max(100).optional(),
-    count: z.number().int().min(1).max(1_000_000).optional(),
-    tag: TagSelector.optional(),
-    fleet_id: text(128).optional(),
-    approval,
-  })
-  .transform((step, context) => {
-    const { percent, count, tag, fleet_id } = step;
-    const gate = step.approval === undefined ? {} : { approval: step.approval };
-    if ([percent, count, tag, fleet_id].filter((value) => value !== undefined).length !== 1) {
-      context.addIssue({ code: 'custom', message: 'a batch is exactly one of percent, count, tag, fleet_id' });
-      return z.NEVER;
-    }
-    if (percent !== undefined) return { percent, ...gate };
-    if (count !== undefined) return { count, ...gate };
-    if (tag !== undefined) return { tag, ...gate };
-    return { fleet_id: String(fleet_id), ...gate };
-  });
-
-const Batches = z
-  .array(Step, 'must be a list of batches; {start, factor, max} is not available in this release')
-  .min(1)
-  .max(100)
-  .superRefine((steps, context) => {
-    let last = 0;
-    for (const [index, step] of steps.entries()) {
-      if (!('percent' in step)) continue;
-      if (step.percent <= last)
-        context.addIssue({
-          code: 'custom',
-          path: [index, 'percent'],
-          message: `is cumulative and must be above the ${last} before it`,
-        });
-      last = Math.max(last, step.percent);
-    }
-  });
 
 const Health = z.strictObject({
   timeout_seconds: z.number().int().min(1).max(604_800).optional(),
@@ -166,9 +99,17 @@ export const Policy = z.object({
   id: Uuid,
   image_pattern: z.string(),
   update_strategy: z.string(),
-  tag_rule: z.object({ kind: z.string(), pattern: z.string().optional() }),
+  tag_rule: z.object({
+    kind: z.string(),
+    pattern: z.string().optional(),
+    range: z.string().optional(),
+    allow_downgrade: z.boolean().optional(),
+  }),
   pin: z.string(),
-  batches: z.array(z.record(z.string(), z.unknown())),
+  batches: z.union([
+    z.array(z.record(z.string(), z.unknown())),
+    z.object({ start: z.number(), factor: z.number(), max: z.number() }),
+  ]),
   batch_delay_seconds: z.number(),
   health: z.object({
     timeout_seconds: z.number(),

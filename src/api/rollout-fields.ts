@@ -36,6 +36,8 @@ export const RolloutWithBatches = Rollout.extend({
       number: z.number().int(),
       planned: z.number().int(),
       requires_approval: z.boolean(),
+      delay_seconds: z.number().int().nullable(),
+      soak_seconds: z.number().int().nullable(),
       status: z.string(),
       verdict: z.enum(['pass', 'fail']).nullable(),
       rule: z.string().nullable(),
@@ -58,7 +60,7 @@ export function shownRollout(row: RolloutRow, counted: readonly DeviceCount[], c
     image: row.image_name,
     ...{ registry, repository, tag, digest, attempt, status, strategy, policy_id, trigger, actor, workflow_id },
     temporal_url: temporalUrl(workflow_id, config),
-    counts: { ...countsOf(own) },
+    counts: { ...countsOf(own, row.left_out) },
     ...(row.reason === null ? {} : { reason: row.reason }),
     ...(row.error === null ? {} : { error: row.error }),
     created_at: row.created_at.toISOString(),
@@ -71,25 +73,30 @@ export function shownBatch(
   row: BatchRow,
   counted: readonly DeviceCount[],
 ): z.infer<typeof RolloutWithBatches>['batches'][number] {
-  const { number, planned, requires_approval, status, rule, explanation } = row;
+  const { number, planned, requires_approval, delay_seconds, soak_seconds, status, rule, explanation } = row;
   return {
-    ...{ number, planned, requires_approval, status },
+    ...{ number, planned, requires_approval, delay_seconds, soak_seconds, status },
     verdict: status === 'passed' ? 'pass' : status === 'failed' ? 'fail' : null,
     ...{ rule, explanation },
-    counts: { ...countsOf(counted.filter((count) => count.batch === number)) },
+    counts: {
+      ...countsOf(
+        counted.filter((count) => count.batch === number),
+        0,
+      ),
+    },
     started_at: row.started_at?.toISOString() ?? null,
     ended_at: row.ended_at?.toISOString() ?? null,
   };
 }
 
-function countsOf(counted: readonly DeviceCount[]): PublicCounts {
+function countsOf(counted: readonly DeviceCount[], leftOut: number): PublicCounts {
   const planned: StatusCounts = {};
-  let alreadyOnTarget = 0;
+  let unplanned = 0;
   for (const { batch, status, devices } of counted) {
-    if (batch === null) alreadyOnTarget += devices;
+    if (batch === null) unplanned += devices;
     else planned[status] = (planned[status] ?? 0) + devices;
   }
-  return publicCounts(planned, alreadyOnTarget);
+  return publicCounts(planned, { alreadyOnTarget: unplanned - leftOut, leftOut });
 }
 
 /** The workflow's page in the Temporal UI, where its address is known. */

@@ -16,5 +16,14 @@ function parts(issue: z.core.$ZodIssue, prefix: string): InvalidPart[] {
     [...(prefix === '' ? [] : [prefix]), ...path.map(String)].join('.');
   if (issue.code === 'unrecognized_keys')
     return issue.keys.map((key) => ({ path: at([...issue.path, key]), message: 'unknown field' }));
+  if (issue.code === 'invalid_union') {
+    // Of the alternatives, the one that was meant says more than that none fits.
+    const meant = issue.errors.find((errors) => !errors.some(isWrongType));
+    if (meant !== undefined) return meant.flatMap((error) => parts(error, at(issue.path)));
+  }
   return [{ path: at(issue.path), message: issue.message }];
+}
+
+function isWrongType(issue: z.core.$ZodIssue): boolean {
+  return issue.code === 'invalid_type' && issue.path.length === 0;
 }

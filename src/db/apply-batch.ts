@@ -18,7 +18,7 @@ export interface AppliedChunk {
  */
 const APPLY_CHUNK = `
 with rollout as (
-  select image, tag, digest, rules ->> 'pin' as pin from image_rollouts where id = $1 and status = 'in_progress'
+  select image, tag, digest, rules ->> 'pin' as pin, rules -> 'tagRule' as tag_rule from image_rollouts where id = $1 and status = 'in_progress'
 ), due as materialized (
   select s.device_uuid, s.changes as inherited
     from device_rollout_status s
@@ -26,14 +26,14 @@ with rollout as (
    order by s.device_uuid limit $3
      for update of s
 ), held as materialized (
-  select due.device_uuid, due.inherited, t.version, fleetwave.image_changes(t.apps, r.image, r.tag, r.digest, r.pin) as changes
+  select due.device_uuid, due.inherited, t.version, r.tag, r.tag_rule, fleetwave.image_changes(t.apps, r.image, r.tag, r.digest, r.pin) as changes
     from due cross join rollout r join device_target_state t on t.device_uuid = due.device_uuid
    order by t.device_uuid for update of t
 ), sorted as (
   select *, case when jsonb_array_length(changes) = 0 then 'gone'
-                 when exists (select from jsonb_array_elements(changes) c where c -> 'from' <> c -> 'to') then 'write'
-                 else 'on target' end as turn
-    from held
+                 when not exists (select from jsonb_array_elements(changes) c where c -> 'from' <> c -> 'to') then 'on target'
+                 when obstacle is not null then 'obstacle' else 'write' end as turn
+    from held cross join lateral fleetwave.tag_obstacle(tag, changes, tag_rule) obstacle
 ), written as (
   update device_target_state t
      set apps = fleetwave.apply_changes(t.apps, s.changes), version = t.version + 1, updated_at = now()
@@ -62,7 +62,7 @@ with rollout as (
 )
 select count(*)::int as taken, (count(*) filter (where status = 'scheduled'))::int as written,
        (count(*) filter (where reason = 'already on target'))::int as "alreadyOnTarget",
-       (count(*) filter (where reason = 'no longer runs the image'))::int as skipped
+       (count(*) filter (where status = 'skipped' and reason <> 'already on target'))::int as skipped
   from moved`;
 
 /** Applies one chunk of at most `limit` devices; idempotent by the device's state. */

@@ -24,10 +24,11 @@ interface ActiveRow {
 
 const ACTIVE_ROWS = `
   select s.rollout_id as "rolloutId", s.batch, s.status, s.changes, s.target_version as "targetVersion",
-         (r.rules ->> 'soakSeconds')::float8 as "soakSeconds",
+         coalesce(b.soak_seconds, (r.rules ->> 'soakSeconds')::float8) as "soakSeconds",
          coalesce(extract(epoch from now() - s.healthy_since), 0)::float8 as "healthySeconds"`;
 const FROM_ACTIVE = `
     from device_rollout_status s join image_rollouts r on r.id = s.rollout_id
+    left join rollout_batches b on b.rollout_id = s.rollout_id and b.number = s.batch
    where s.device_uuid = $1 and s.active and s.written_at is not null and r.ended_at is null`;
 
 export interface Report {

@@ -21,6 +21,8 @@ export interface RolloutRow {
   progress: Record<string, unknown> | null;
   reason: string | null;
   error: string | null;
+  /** Of the devices without a batch, those that the tag rule left where they are. */
+  left_out: number;
   created_at: Date;
   created_key: string;
   started_at: Date | null;
@@ -28,7 +30,7 @@ export interface RolloutRow {
 }
 
 const COLUMNS = `id, image, image_name, registry, repository, tag, digest, attempt, status, strategy, policy_id, trigger, actor, workflow_id,
-  dispatched_at, dispatch_error, progress, reason, error, created_at, (created_at at time zone 'UTC')::text || '+00' as created_key, started_at, ended_at`;
+  dispatched_at, dispatch_error, progress, reason, error, left_out, created_at, (created_at at time zone 'UTC')::text || '+00' as created_key, started_at, ended_at`;
 
 export interface RolloutFilter {
   status: RolloutStatus | undefined;
@@ -63,7 +65,7 @@ export async function readRollout(pool: Pool, id: string): Promise<RolloutRow | 
 
 export interface DeviceCount {
   rollout_id: string;
-  /** Null for devices that were on target already when the rollout was planned. */
+  /** Null for devices that the plan left out: on target already, or by the tag rule. */
   batch: number | null;
   status: DeviceStatus;
   devices: number;
@@ -82,6 +84,8 @@ export interface BatchRow {
   number: number;
   planned: number;
   requires_approval: boolean;
+  delay_seconds: number | null;
+  soak_seconds: number | null;
   status: string;
   rule: string | null;
   explanation: string | null;
@@ -91,7 +95,7 @@ export interface BatchRow {
 
 export async function readRolloutBatches(pool: Pool, rolloutId: string): Promise<BatchRow[]> {
   const { rows } = await pool.query<BatchRow>(
-    'select number, planned, requires_approval, status, rule, explanation, started_at, ended_at from rollout_batches where rollout_id = $1 order by number',
+    'select number, planned, requires_approval, delay_seconds, soak_seconds, status, rule, explanation, started_at, ended_at from rollout_batches where rollout_id = $1 order by number',
     [rolloutId],
   );
   return rows;

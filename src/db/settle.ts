@@ -4,18 +4,22 @@ import type { Pool } from 'pg';
  * Moves on what only time decides, in one statement: devices that soaked long enough are `completed`; past the deadline,
  * those still on their way are `timed_out`, or `unreachable` if nothing was heard of them since they were told. A soak that
  * began in time may finish. Idempotent: a device leaves the state it is selected by.
+ * `soakSeconds` null gives each device the soak of its own batch.
  * @returns seconds until the last soaking device is due, or null when none soaks.
  */
 export async function settleByTime(
   pool: Pool,
-  input: { rolloutId: string; batch: number | null; soakSeconds: number; deadlinePassed: boolean },
+  input: { rolloutId: string; batch: number | null; soakSeconds: number | null; deadlinePassed: boolean },
 ): Promise<number | null> {
   const done = await pool.query<{ due: number | null }>(
-    `with due as materialized (
-       select device_uuid, status from device_rollout_status
-        where rollout_id = $1 and batch = coalesce($2, batch)
-          and ((status = 'health_checking' and healthy_since <= now() - make_interval(secs => $3)) or ($4 and status in ('scheduled', 'updating')))
-        order by device_uuid for update
+    `with soaks as (
+       select b.number as batch, make_interval(secs => coalesce($3, b.soak_seconds, (r.rules ->> 'soakSeconds')::float8)) as soak
+         from rollout_batches b join image_rollouts r on r.id = b.rollout_id where b.rollout_id = $1 and b.number = coalesce($2, b.number)
+     ), due as materialized (
+       select s.device_uuid, s.status from device_rollout_status s join soaks on soaks.batch = s.batch
+        where s.rollout_id = $1
+          and ((s.status = 'health_checking' and s.healthy_since <= now() - soaks.soak) or ($4 and s.status in ('scheduled', 'updating')))
+        order by s.device_uuid for update of s
      ), soaked as (
        update device_rollout_status s
           set status = 'completed', reason = null, updated_at = now()
@@ -42,10 +46,9 @@ export async function settleByTime(
        insert into rollout_events (rollout_id, type, device_uuid, batch, reason)
        select $1, 'device.' || status, device_uuid, batch, reason from moved
      )
-     select extract(epoch from max(s.healthy_since) + make_interval(secs => $3) - now())::float8 as due
-       from device_rollout_status s
-      where s.rollout_id = $1 and s.batch = coalesce($2, s.batch) and s.status = 'health_checking'
-        and s.healthy_since > now() - make_interval(secs => $3)`,
+     select extract(epoch from max(s.healthy_since + soaks.soak) - now())::float8 as due
+       from device_rollout_status s join soaks on soaks.batch = s.batch
+      where s.rollout_id = $1 and s.status = 'health_checking' and s.healthy_since > now() - soaks.soak`,
     [input.rolloutId, input.batch, input.soakSeconds, input.deadlinePassed],
   );
   return done.rows[0]?.due ?? null;

@@ -1,6 +1,5 @@
 import { compareSpecificity, moreSpecific, patternMatches } from './image-pattern';
 import type { ImageReference } from './image-reference';
-import type { TagRule } from './tag-rules';
 
 /** What of a policy decides whether a push is its business. */
 export interface MatchablePolicy {
@@ -10,7 +9,6 @@ export interface MatchablePolicy {
   enabled: boolean;
   /** ISO 8601 in UTC, so that text order is time order. */
   createdAt: string;
-  tagRule: TagRule;
 }
 
 export interface SelectedPolicy<Policy extends MatchablePolicy> {

@@ -3,20 +3,28 @@ import {
   rulesForStrategy,
   type BatchStep,
   type DeviceSelection,
+  type Growth,
   type RolloutRules,
   type Strategy,
 } from './rules';
+import type { TagRule } from './tag-rules';
 
 /** One step as the API writes it. */
 export type SettingsStep = ({ percent: number } | { count: number } | { tag: string } | { fleet_id: string }) & {
   approval?: boolean | undefined;
+  delay_seconds?: number | undefined;
+  soak_seconds?: number | undefined;
 };
+
+/** A tag rule as the API writes it. */
+export type SettingsTagRule =
+  Exclude<TagRule, { kind: 'semver' }> | { kind: 'semver'; range: string; allow_downgrade?: boolean | undefined };
 
 /** A policy's settings as stored: the API's own snake_case, only what was given. Defaults apply when a push is accepted. */
 export interface PolicySettings {
-  tag_rule?: { kind: 'any' } | { kind: 'glob'; pattern: string } | undefined;
+  tag_rule?: SettingsTagRule | undefined;
   pin?: 'auto' | 'tag' | 'digest' | undefined;
-  batches?: SettingsStep[] | undefined;
+  batches?: SettingsStep[] | Growth | undefined;
   batch_delay_seconds?: number | undefined;
   health?:
     | {
@@ -53,7 +61,8 @@ export function toRules({
   return rulesForStrategy({
     strategy,
     pin: settings.pin ?? defaultRules.pin,
-    steps: settings.batches?.map(toStep) ?? defaultRules.steps,
+    tagRule: settings.tag_rule === undefined ? defaultRules.tagRule : toTagRule(settings.tag_rule),
+    ...toSteps(settings.batches),
     batchDelaySeconds: settings.batch_delay_seconds ?? defaultRules.batchDelaySeconds,
     healthTimeoutSeconds: settings.health?.timeout_seconds ?? defaultRules.healthTimeoutSeconds,
     soakSeconds: settings.health?.soak_seconds ?? defaultRules.soakSeconds,
@@ -81,9 +90,9 @@ export function toSelection(policy: Pick<PolicyFacts, 'fleet_id' | 'device_tags'
 export function effectiveSettings(policy: Pick<PolicyFacts, 'update_strategy' | 'settings'>): Required<PolicySettings> {
   const rules = toRules(policy);
   return {
-    tag_rule: policy.settings.tag_rule ?? { kind: 'any' },
+    tag_rule: fromTagRule(rules.tagRule),
     pin: rules.pin,
-    batches: rules.steps.map(fromStep),
+    batches: rules.growth ?? rules.steps.map(fromStep),
     batch_delay_seconds: rules.batchDelaySeconds,
     health: {
       timeout_seconds: rules.healthTimeoutSeconds,
@@ -102,16 +111,39 @@ export function effectiveSettings(policy: Pick<PolicyFacts, 'update_strategy' | 
   };
 }
 
+function toTagRule(rule: SettingsTagRule): TagRule {
+  if (rule.kind !== 'semver') return rule;
+  return { kind: 'semver', range: rule.range, allowDowngrade: rule.allow_downgrade ?? false };
+}
+
+function fromTagRule(rule: TagRule): SettingsTagRule {
+  if (rule.kind !== 'semver') return rule;
+  return { kind: 'semver', range: rule.range, allow_downgrade: rule.allowDowngrade };
+}
+
+function toSteps(batches: PolicySettings['batches']): Pick<RolloutRules, 'steps' | 'growth'> {
+  if (batches === undefined) return { steps: defaultRules.steps, growth: null };
+  return Array.isArray(batches) ? { steps: batches.map(toStep), growth: null } : { steps: [], growth: batches };
+}
+
 function toStep(step: SettingsStep): BatchStep {
-  const approval = step.approval === true ? { approval: true } : {};
-  if ('percent' in step) return { percent: step.percent, ...approval };
-  if ('count' in step) return { count: step.count, ...approval };
-  return 'tag' in step ? { tag: step.tag, ...approval } : { fleetId: step.fleet_id, ...approval };
+  const own = {
+    ...(step.approval === true ? { approval: true } : {}),
+    ...(step.delay_seconds === undefined ? {} : { delaySeconds: step.delay_seconds }),
+    ...(step.soak_seconds === undefined ? {} : { soakSeconds: step.soak_seconds }),
+  };
+  if ('percent' in step) return { percent: step.percent, ...own };
+  if ('count' in step) return { count: step.count, ...own };
+  return 'tag' in step ? { tag: step.tag, ...own } : { fleetId: step.fleet_id, ...own };
 }
 
 function fromStep(step: BatchStep): SettingsStep {
-  const approval = step.approval === true ? { approval: true } : {};
-  if ('percent' in step) return { percent: step.percent, ...approval };
-  if ('count' in step) return { count: step.count, ...approval };
-  return 'tag' in step ? { tag: step.tag, ...approval } : { fleet_id: step.fleetId, ...approval };
+  const own = {
+    ...(step.approval === true ? { approval: true } : {}),
+    ...(step.delaySeconds === undefined ? {} : { delay_seconds: step.delaySeconds }),
+    ...(step.soakSeconds === undefined ? {} : { soak_seconds: step.soakSeconds }),
+  };
+  if ('percent' in step) return { percent: step.percent, ...own };
+  if ('count' in step) return { count: step.count, ...own };
+  return 'tag' in step ? { tag: step.tag, ...own } : { fleet_id: step.fleetId, ...own };
 }

@@ -18,8 +18,15 @@ export interface PublicCounts {
   already_on_target: number;
 }
 
+/** Devices of the image that got no batch at the plan. */
+export interface Unplanned {
+  alreadyOnTarget: number;
+  /** By the tag rule; shown as skipped. */
+  leftOut: number;
+}
+
 /** `planned` devices have a batch; those already on target at the plan never got one and are counted apart. */
-export function publicCounts(counts: StatusCounts, alreadyOnTarget: number): PublicCounts {
+export function publicCounts(counts: StatusCounts, { alreadyOnTarget, leftOut }: Unplanned): PublicCounts {
   const evidence = evidenceOf(counts);
   return {
     planned: Object.values(counts).reduce((sum, devices) => sum + devices, 0),
@@ -29,7 +36,7 @@ export function publicCounts(counts: StatusCounts, alreadyOnTarget: number): Pub
     failed: counts.failed ?? 0,
     timed_out: counts.timed_out ?? 0,
     unreachable: counts.unreachable ?? 0,
-    skipped: counts.skipped ?? 0,
+    skipped: (counts.skipped ?? 0) + leftOut,
     deferred: 0,
     superseded: evidence.superseded,
     rolling_back: counts.rolling_back ?? 0,

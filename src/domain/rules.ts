@@ -1,17 +1,35 @@
+import type { TagRule } from './tag-rules';
+
 /** How a rollout goes, copied from its policy when the push is accepted and never read from configuration again. */
 
 export const strategies = ['auto', 'staged', 'manual', 'scheduled'] as const;
 export type Strategy = (typeof strategies)[number];
 
-/** One step of a batch plan: a cumulative share, a number of devices, or all devices with a tag or of a fleet. */
+/**
+ * One step of a batch plan: a cumulative share, a number of devices, or all devices with a tag or of a fleet; with its own
+ * delay before it and its own soak where it has them.
+ */
 export type BatchStep = ({ percent: number } | { count: number } | { tag: string } | { fleetId: string }) & {
   approval?: boolean;
+  delaySeconds?: number;
+  soakSeconds?: number;
 };
+
+/** Batches that grow: `start` devices, then each time `factor` times as many, rounded up, but never more than `max`. */
+export interface Growth {
+  start: number;
+  /** At most two decimals, so that SQL and TypeScript count in the same whole numbers. */
+  factor: number;
+  max: number;
+}
 
 export interface RolloutRules {
   strategy: Strategy;
   pin: 'auto' | 'tag' | 'digest';
+  tagRule: TagRule;
   steps: BatchStep[];
+  /** Instead of the steps, which are made from it when the number of devices is known. */
+  growth: Growth | null;
   batchDelaySeconds: number;
   healthTimeoutSeconds: number;
   soakSeconds: number;
@@ -40,7 +58,9 @@ export interface DeviceSelection {
 export const defaultRules: RolloutRules = {
   strategy: 'staged',
   pin: 'auto',
+  tagRule: { kind: 'any' },
   steps: [{ percent: 10 }, { percent: 50 }, { percent: 100 }],
+  growth: null,
   batchDelaySeconds: 1800,
   healthTimeoutSeconds: 300,
   soakSeconds: 60,
@@ -56,7 +76,7 @@ export const defaultRules: RolloutRules = {
 
 /** What a strategy changes about rules: `auto` goes at once to all, `manual` waits for a person before the start. */
 export function rulesForStrategy(rules: RolloutRules): RolloutRules {
-  if (rules.strategy === 'auto') return { ...rules, steps: [{ percent: 100 }], batchDelaySeconds: 0 };
+  if (rules.strategy === 'auto') return { ...rules, steps: [{ percent: 100 }], growth: null, batchDelaySeconds: 0 };
   if (rules.strategy === 'manual') return { ...rules, requiresApproval: true };
   return rules;
 }

@@ -10,6 +10,8 @@ const APPROVAL_TIMEOUT_MS = 24 * 60 * 60 * 1000;
 export interface BatchGate {
   number: number;
   requiresApproval: boolean;
+  /** Its own delay; where it has none, the rules' comes between two batches and not before the first. */
+  delaySeconds?: number | null;
 }
 
 /** Everything that holds a batch back: a pause, the delay after the one before, an approval. @throws Stopped */
@@ -21,9 +23,12 @@ export async function passGate(
   batch: BatchGate,
 ): Promise<void> {
   await whileRunning(state);
-  if (batch.number > 1 && rules.batchDelaySeconds > 0) {
+  const delaySeconds = batch.delaySeconds ?? (batch.number > 1 ? rules.batchDelaySeconds : 0);
+  if (delaySeconds > 0) {
+    // Also before the first batch: a rollout that is pending cannot be told to advance.
+    state.phase = 'in_progress';
     await waitActive(state, control, {
-      ms: rules.batchDelaySeconds * 1000,
+      ms: delaySeconds * 1000,
       what: `the delay before batch ${batch.number}`,
       wake: () => state.advance,
     });

@@ -53,7 +53,8 @@ export async function rollout(input: RolloutInput): Promise<{ status: string; re
     await recorder.end();
     return { status: plan.status, reason: 'it had ended before' };
   }
-  Object.assign(state, { batches: plan.batches.length, alreadyOnTarget: plan.alreadyOnTarget });
+  const { alreadyOnTarget, leftOut = 0 } = plan;
+  Object.assign(state, { batches: plan.batches.length, alreadyOnTarget, leftOut });
   state.counts = { pending: plan.batches.reduce((sum, batch) => sum + batch.planned, 0) };
 
   const ending = await endingOf(run, plan);
@@ -83,7 +84,11 @@ async function goThroughBatches(run: Run, plan: Plan): Promise<Ending> {
   for (const batch of plan.batches) {
     await passGate(state, control, recorder, plan.rules, batch);
     const told = await apply(run, batch.number, batch.planned);
-    const judged = await settle(state, control, plan.rules, { batch: batch.number, counts: told });
+    const judged = await settle(state, control, plan.rules, {
+      batch: batch.number,
+      counts: told,
+      soakSeconds: batch.soakSeconds ?? null,
+    });
     if (takenOver(state))
       return {
         status: 'superseded',
@@ -193,10 +198,13 @@ function takenOver(state: RolloutState): boolean {
 
 function completed(plan: Plan, state: RolloutState): Ending {
   const { healthy, attempted, failures } = evidenceOf(state.counts);
+  const { leftOut = 0 } = plan;
   const nobody =
-    plan.alreadyOnTarget > 0
-      ? `all ${plan.alreadyOnTarget} devices were already on target`
-      : 'no device that the policy selects runs this image';
+    leftOut > 0
+      ? `the tag rule leaves out all ${leftOut} devices that are not on target`
+      : plan.alreadyOnTarget > 0
+        ? `all ${plan.alreadyOnTarget} devices were already on target`
+        : 'no device that the policy selects runs this image';
   const reason =
     attempted === 0 ? nobody : `${healthy} of ${attempted} healthy${failures > 0 ? `, ${failures} failed` : ''}`;
   return { status: 'completed', reason, actor: 'fleetwave', error: null, hold: false };

@@ -21,12 +21,13 @@ export async function settle(
   state: RolloutState,
   control: Control,
   rules: RolloutRules,
-  scope: { batch: number | null; counts: StatusCounts },
+  scope: { batch: number | null; counts: StatusCounts; soakSeconds?: number | null },
 ): Promise<Judged> {
   let leftMs = rules.healthTimeoutSeconds * 1000;
   let lookMs = leftMs * FIRST_LOOK;
   let soakDueMs: number | null = null;
-  let soakSeconds = rules.soakSeconds;
+  // All devices at once come from several batches: each has the soak of its own.
+  let soakSeconds = scope.batch === null ? null : (scope.soakSeconds ?? rules.soakSeconds);
   let evidence = evidenceOf(scope.counts);
   const count = scope.batch === null ? 'count all devices' : `batch ${scope.batch}: count its devices`;
   for (;;) {

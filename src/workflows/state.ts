@@ -36,6 +36,7 @@ export interface RolloutState {
   batches: number | null;
   counts: StatusCounts;
   alreadyOnTarget: number;
+  leftOut: number;
   waiting: Waiting | null;
   /** Not yet recorded in the database. */
   unrecorded: ProgressEvent[];
@@ -59,6 +60,7 @@ export function initialState(input: RolloutInput): RolloutState {
     batches: null,
     counts: {},
     alreadyOnTarget: 0,
+    leftOut: 0,
     waiting: null,
     unrecorded: [],
     remarks: [],
@@ -79,7 +81,7 @@ export function viewOf(state: RolloutState): RolloutStatusView {
     status,
     batch: state.batch,
     batches: state.batches,
-    counts: { ...publicCounts(state.counts, state.alreadyOnTarget) },
+    counts: { ...publicCounts(state.counts, state) },
     waiting_for:
       status === 'paused' ? `resume (then: ${state.waiting?.what ?? 'the next step'})` : (state.waiting?.what ?? null),
     since: time(status === 'paused' ? state.pausedAt : state.waiting?.since),

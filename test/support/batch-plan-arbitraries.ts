@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { PlannableDevice } from '../../src/domain/batch-plan';
-import type { BatchStep } from '../../src/domain/rules';
+import type { BatchStep, Growth } from '../../src/domain/rules';
 
 /** Random steps and fleets in which selectors often match, often overlap and sometimes name nobody. */
 const step: fc.Arbitrary<BatchStep> = fc.oneof(
@@ -23,3 +23,14 @@ const device: fc.Arbitrary<PlannableDevice> = fc.record({
 });
 
 export const plannableDevices: fc.Arbitrary<PlannableDevice[]> = fc.array(device, { maxLength: 200, size: 'max' });
+
+/** Growth as a policy may have it, slow growth and small caps included, in which the hundred batches do not suffice. */
+export const growths: fc.Arbitrary<Growth> = fc
+  .record({
+    start: fc.oneof(fc.integer({ min: 1, max: 10 }), fc.integer({ min: 1, max: 1_000_000 })),
+    factor: fc
+      .oneof(fc.integer({ min: 100, max: 1000 }), fc.integer({ min: 100, max: 110 }))
+      .map((parts) => parts / 100),
+    more: fc.oneof(fc.integer({ min: 0, max: 50 }), fc.integer({ min: 0, max: 1_000_000 })),
+  })
+  .map(({ start, factor, more }) => ({ start, factor, max: Math.min(start + more, 1_000_000) }));

@@ -69,7 +69,7 @@ $function$
 ;
 
 CREATE OR REPLACE FUNCTION fleetwave.assign_batches(devices uuid[], tags jsonb[], fleets text[], steps jsonb)
- RETURNS TABLE(device_uuid uuid, batch integer, approval boolean)
+ RETURNS TABLE(device_uuid uuid, batch integer, approval boolean, step integer)
  LANGUAGE plpgsql
  IMMUTABLE PARALLEL SAFE
 AS $function$
@@ -78,7 +78,7 @@ declare
   all_steps jsonb := coalesce(steps, '[]') || '[{"percent": 100}]';
   last_step integer := jsonb_array_length(all_steps) - 1;
   selectors integer[] := fleetwave.first_selectors(tags, fleets, all_steps);
-  step jsonb;
+  this_step jsonb;
   taken bigint := 0;
   taken_before bigint;
   goal bigint;
@@ -90,15 +90,15 @@ declare
   asks boolean := false;
 begin
   for number in 1 .. last_step + 1 loop
-    step := all_steps -> (number - 1);
+    this_step := all_steps -> (number - 1);
     taken_before := taken;
-    asks := asks or coalesce(step -> 'approval' = 'true', false);
-    if step ? 'percent' or step ? 'count' then
+    asks := asks or coalesce(this_step -> 'approval' = 'true', false);
+    if this_step ? 'percent' or this_step ? 'count' then
       -- Whole numbers of a ten-thousandth of a percent: exact, and the same in TypeScript.
       goal := case
         when number >= last_step then total
-        when step ? 'percent' then (total * round((step ->> 'percent')::numeric * 10000)::bigint + 999999) / 1000000
-        else taken + (step ->> 'count')::bigint end;
+        when this_step ? 'percent' then (total * round((this_step ->> 'percent')::numeric * 10000)::bigint + 999999) / 1000000
+        else taken + (this_step ->> 'count')::bigint end;
       goal := least(goal, total);
       if selectors is null then
         reached := greatest(reached, goal);
@@ -123,7 +123,7 @@ begin
   end loop;
 
   return query
-    select numbered.device, numbered.batch_number, approvals[numbered.batch_number]
+    select numbered.device, numbered.batch_number, approvals[numbered.batch_number], batch_steps[numbered.batch_number]
       from (select listed.device,
                    width_bucket(least(listed.selector, width_bucket(listed.place::integer - 1, reaches) + 1), batch_steps) as batch_number
               from unnest(devices, selectors) with ordinality as listed (device, selector, place)) numbered;
@@ -180,6 +180,39 @@ AS $function$
                           or (strpos(selecting.tag, ':') > 0 and listed.tags ->> selecting.key = selecting.value)
                           or (strpos(selecting.tag, ':') = 0 and listed.tags ? selecting.tag)) order by listed.place)
       from unnest(first_selectors.tags, first_selectors.fleets) with ordinality as listed (tags, fleet, place)) end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION fleetwave.growing_steps(growth jsonb, total bigint)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  hundredths constant bigint := round((growth ->> 'factor')::numeric * 100);
+  most constant bigint := (growth ->> 'max')::bigint;
+  counts bigint[];
+  remaining bigint;
+  size bigint;
+  fits boolean;
+begin
+  -- First as written; where that is more than a hundred batches, again with those from the 51st on made large enough.
+  foreach fits in array array[false, true] loop
+    counts := '{}';
+    remaining := total;
+    size := least((growth ->> 'start')::bigint, most);
+    while remaining > 0 and cardinality(counts) <= 100 loop
+      counts := counts || least(remaining, greatest(size,
+        case when fits and cardinality(counts) >= 50
+             then (remaining + 99 - cardinality(counts)) / (100 - cardinality(counts)) else 0 end));
+      remaining := remaining - counts[cardinality(counts)];
+      size := least(most, (size * hundredths + 99) / 100);
+    end loop;
+    exit when cardinality(counts) <= 100;
+  end loop;
+  return (select coalesce(jsonb_agg(jsonb_build_object('count', counted) order by place), '[]')
+            from unnest(counts) with ordinality as listed (counted, place));
+end
 $function$
 ;
 
@@ -343,6 +376,18 @@ end
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION fleetwave.prerelease_stage(word text)
+ RETURNS integer
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  select case lower(word collate "C")
+    when 'dev' then 0 when 'snapshot' then 0 when 'nightly' then 0 when 'canary' then 0
+    when 'alpha' then 1 when 'a' then 1 when 'beta' then 2 when 'b' then 2
+    when 'pre' then 3 when 'preview' then 3 when 'rc' then 4 when 'c' then 4 end
+$function$
+;
+
 CREATE OR REPLACE FUNCTION fleetwave.refuse_rewriting_history()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -420,6 +465,93 @@ begin
       return service_position;
     end if;
   end loop;
+  return null;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION fleetwave.tag_obstacle(pushed text, changes jsonb, rule jsonb)
+ RETURNS text
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  change jsonb;
+  obstacle text;
+begin
+  if rule ->> 'kind' is distinct from 'semver' then
+    return null;
+  end if;
+  for change in select value from jsonb_array_elements(changes) where value -> 'from' <> value -> 'to' loop
+    obstacle := fleetwave.version_obstacle(pushed, (fleetwave.parse_image(change ->> 'from')).tag,
+                                           coalesce((rule ->> 'allowDowngrade')::boolean, false));
+    if obstacle is not null then
+      return obstacle;
+    end if;
+  end loop;
+  return null;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION fleetwave.tag_version(tag text, OUT numbers integer[], OUT prerelease integer[], OUT variant text)
+ RETURNS record
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  head text := split_part(tag, '-', 1);
+  segments text[] := (string_to_array(tag, '-'))[2:];
+  found text[] := regexp_match(head collate "C", '^v?([0-9]{1,9}(?:\.[0-9]{1,9}){0,3})(?:[._]?([A-Za-z]+)[._]?([0-9]*))?$');
+  marked text[];
+begin
+  if found is null
+     or (head collate "C" ~ '^(?:19|20)[0-9][0-9]$' and coalesce(segments[1], '') collate "C" ~ '^[0-9][0-9]$')
+     or (head collate "C" ~ '^[0-9a-f]{7,40}$' and head collate "C" ~ '[a-f]')
+     or (strpos(found[1], '.') = 0 and length(found[1]) > 6) then
+    return;
+  end if;
+  if found[2] is not null then
+    if fleetwave.prerelease_stage(found[2]) is null then
+      return;
+    end if;
+    prerelease := array[fleetwave.prerelease_stage(found[2]), coalesce(left(nullif(found[3], ''), 9)::integer, 0)];
+  else
+    for place in 1 .. coalesce(cardinality(segments), 0) loop
+      marked := regexp_match(segments[place] collate "C",
+                             '^(dev|snapshot|nightly|canary|alpha|beta|preview|pre|rc)(?![a-z])[._]?([0-9]*)', 'i');
+      if marked is not null then
+        prerelease := array[fleetwave.prerelease_stage(marked[1]), coalesce(left(nullif(marked[2], ''), 9)::integer, 0)];
+        segments := segments[:place - 1] || segments[place + 1:];
+        exit;
+      end if;
+    end loop;
+  end if;
+  numbers := string_to_array(found[1], '.')::integer[];
+  variant := array_to_string(segments, '-');
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION fleetwave.version_obstacle(pushed text, present text, allow_downgrade boolean)
+ RETURNS text
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  wanted record := fleetwave.tag_version(pushed);
+  held record := fleetwave.tag_version(present);
+begin
+  if wanted.numbers is null or held.numbers is null then
+    return null;
+  elsif wanted.variant <> held.variant then
+    return 'another variant than ' || present;
+  elsif cardinality(wanted.numbers) <> cardinality(held.numbers) then
+    return 'another number of version parts than ' || present;
+  elsif not allow_downgrade
+        and (wanted.numbers, coalesce(wanted.prerelease, '{9,0}')) < (held.numbers, coalesce(held.prerelease, '{9,0}')) then
+    return 'downgrade from ' || present || ' (not allowed)';
+  end if;
   return null;
 end
 $function$
@@ -533,7 +665,8 @@ create table public.image_rollouts (
   error text,
   created_at timestamp with time zone not null default now(),
   started_at timestamp with time zone,
-  ended_at timestamp with time zone
+  ended_at timestamp with time zone,
+  left_out integer not null default 0
 );
 
 create table public.image_update_policies (
@@ -562,7 +695,9 @@ create table public.rollout_batches (
   counts jsonb,
   signalled text,
   started_at timestamp with time zone,
-  ended_at timestamp with time zone
+  ended_at timestamp with time zone,
+  delay_seconds integer,
+  soak_seconds integer
 );
 
 create table public.rollout_events (
@@ -657,9 +792,13 @@ alter table public.image_update_policies add constraint image_update_policies_ta
 
 alter table public.image_update_policies add constraint image_update_policies_pkey PRIMARY KEY (id);
 
+alter table public.rollout_batches add constraint rollout_batches_delay CHECK ((delay_seconds >= 0));
+
 alter table public.rollout_batches add constraint rollout_batches_not_empty CHECK ((planned > 0));
 
 alter table public.rollout_batches add constraint rollout_batches_number_positive CHECK ((number > 0));
+
+alter table public.rollout_batches add constraint rollout_batches_soak CHECK ((soak_seconds >= 0));
 
 alter table public.rollout_batches add constraint rollout_batches_status CHECK ((status = ANY (ARRAY['pending'::text, 'in_progress'::text, 'passed'::text, 'failed'::text, 'skipped'::text, 'stopped'::text])));
 
@@ -693,6 +832,8 @@ CREATE UNIQUE INDEX image_holds_one_standing ON public.image_holds USING btree (
 
 CREATE INDEX image_rollouts_active ON public.image_rollouts USING btree (image) WHERE (ended_at IS NULL);
 
+CREATE INDEX image_rollouts_by_end ON public.image_rollouts USING btree (ended_at) WHERE (ended_at IS NOT NULL);
+
 CREATE INDEX image_rollouts_by_image ON public.image_rollouts USING btree (image, created_at DESC);
 
 CREATE INDEX image_rollouts_newest ON public.image_rollouts USING btree (created_at DESC, id DESC);
@@ -704,6 +845,8 @@ CREATE INDEX image_rollouts_outbox ON public.image_rollouts USING btree (dispatc
 CREATE INDEX rollout_events_by_device ON public.rollout_events USING btree (device_uuid, id DESC) WHERE (device_uuid IS NOT NULL);
 
 CREATE INDEX rollout_events_by_rollout ON public.rollout_events USING btree (rollout_id, id);
+
+CREATE INDEX webhook_deliveries_by_age ON public.webhook_deliveries USING btree (last_received_at);
 
 -- Triggers
 

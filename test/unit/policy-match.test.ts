@@ -4,7 +4,6 @@ import { globMatches } from '../../src/domain/glob';
 import { compareSpecificity, patternMatches, validatePattern } from '../../src/domain/image-pattern';
 import { parseImageReference, type ImageReference } from '../../src/domain/image-reference';
 import { selectPolicy, type MatchablePolicy } from '../../src/domain/policy-match';
-import { tagAllowed, validateTagGlob } from '../../src/domain/tag-rules';
 import { imageReferenceVectors } from '../support/image-reference-vectors';
 
 function reference(text: string): ImageReference {
@@ -158,7 +157,6 @@ describe('the policy for a push', () => {
     priority: 100,
     enabled: true,
     createdAt: '2026-01-01T00:00:00.000Z',
-    tagRule: { kind: 'any' },
     ...more,
   });
 
@@ -216,27 +214,5 @@ describe('the policy for a push', () => {
         expect(selectPolicy(shuffled, reference('redis:7'))).toEqual(selectPolicy(policies, reference('redis:7')));
       }),
     );
-  });
-});
-
-describe('a tag rule', () => {
-  it('lets a tag through or says why not', () => {
-    expect(tagAllowed({ kind: 'any' }, 'x')).toEqual({ allowed: true, why: 'the policy allows any tag' });
-    expect(tagAllowed({ kind: 'glob', pattern: '7.*' }, '7.5')).toEqual({
-      allowed: true,
-      why: `tag "7.5" matches the policy's tag rule "7.*"`,
-    });
-    expect(tagAllowed({ kind: 'glob', pattern: '7.*' }, '8.0')).toEqual({
-      allowed: false,
-      why: `tag "8.0" does not match the policy's tag rule "7.*"`,
-    });
-  });
-
-  it('is refused when it can match no tag', () => {
-    expect(
-      ['7.*', '*', '*-alpine', 'v?', '', '-x', '7:*', 'a'.repeat(129)].map(
-        (pattern) => validateTagGlob(pattern) === null,
-      ),
-    ).toEqual([true, true, true, false, false, false, false, false]);
   });
 });

@@ -32,7 +32,10 @@ function withEnvironment(apps: Record<string, unknown>): Record<string, unknown>
 
 /** Whatever was told is confirmed at once, for all devices in one statement: the writes are what is looked at. */
 async function confirm(rolloutId: string, workflowId: string, from: string, to: string): Promise<void> {
-  const moved = await stack.pool.query('update device_rollout_status set status = $3 where rollout_id = $1 and status = $2', [rolloutId, from, to]);
+  const moved = await stack.pool.query(
+    'update device_rollout_status set status = $3 where rollout_id = $1 and status = $2',
+    [rolloutId, from, to],
+  );
   if (moved.rowCount === 0) return;
   await (await client()).workflow.getHandle(workflowId).signal('health', {});
 }
@@ -58,10 +61,15 @@ async function outcomes(rolloutId: string): Promise<Outcome[]> {
 }
 
 const startedBatches = async (rolloutId: string) =>
-  (await stack.pool.query('select from rollout_batches where rollout_id = $1 and started_at is not null', [rolloutId])).rowCount ?? 0;
+  (await stack.pool.query('select from rollout_batches where rollout_id = $1 and started_at is not null', [rolloutId]))
+    .rowCount ?? 0;
 
 test('10,000 edits of target state during a rollout: each is there, and so is the new image', async () => {
-  await stack.policy({ ...hasty, image_pattern: 'redis:*', batches: [{ percent: 10 }, { percent: 40 }, { percent: 70 }, { percent: 100 }] });
+  await stack.policy({
+    ...hasty,
+    image_pattern: 'redis:*',
+    batches: [{ percent: 10 }, { percent: 40 }, { percent: 70 }, { percent: 100 }],
+  });
   await seedFleet('redis:7-alpine');
   const rolloutId = String((await stack.push('redis', '7.5-alpine')).body['rollout_id']);
   const workflowId = 'rollout:docker.io/library/redis:7.5-alpine';
@@ -79,7 +87,8 @@ test('10,000 edits of target state during a rollout: each is there, and so is th
   const confirming = (async () => {
     while (!['completed', 'failed', 'rolled_back'].includes(await stack.rolloutStatus(rolloutId))) {
       const batch = (await startedBatches(rolloutId)) - 1;
-      if (batch >= 0 && (done[batch] ?? 0) > DEVICES / 3) await confirm(rolloutId, workflowId, 'scheduled', 'completed');
+      if (batch >= 0 && (done[batch] ?? 0) > DEVICES / 3)
+        await confirm(rolloutId, workflowId, 'scheduled', 'completed');
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   })();
@@ -88,9 +97,15 @@ test('10,000 edits of target state during a rollout: each is there, and so is th
   expect(await stack.rolloutStatus(rolloutId)).toBe('completed');
   const found = await outcomes(rolloutId);
   expect(found).toHaveLength(DEVICES);
-  expect(found.filter(({ image, edits, version }) => image !== 'redis:7.5-alpine' || edits !== ROUNDS || version !== 3 + ROUNDS + 1)).toEqual([]);
+  expect(
+    found.filter(
+      ({ image, edits, version }) => image !== 'redis:7.5-alpine' || edits !== ROUNDS || version !== 3 + ROUNDS + 1,
+    ),
+  ).toEqual([]);
   // They did race: devices were written between two edits of theirs.
-  expect(found.filter(({ targetVersion, version }) => targetVersion > 4 && targetVersion < version).length).toBeGreaterThan(DEVICES / 10);
+  expect(
+    found.filter(({ targetVersion, version }) => targetVersion > 4 && targetVersion < version).length,
+  ).toBeGreaterThan(DEVICES / 10);
 }, 120_000);
 
 test('10,000 edits of target state during a rollback: each is there, and so is the previous image', async () => {
@@ -98,7 +113,10 @@ test('10,000 edits of target state during a rollback: each is there, and so is t
   await seedFleet('redis:7-alpine');
   const rolloutId = String((await stack.push('redis', '7.6-alpine')).body['rollout_id']);
   const workflowId = 'rollout:docker.io/library/redis:7.6-alpine';
-  await until(async () => (await stack.pool.query(`select from device_rollout_status where status = 'scheduled'`)).rowCount === DEVICES);
+  await until(
+    async () =>
+      (await stack.pool.query(`select from device_rollout_status where status = 'scheduled'`)).rowCount === DEVICES,
+  );
 
   let edits = 0;
   const editing = (async () => {
@@ -121,8 +139,14 @@ test('10,000 edits of target state during a rollback: each is there, and so is t
   expect(await stack.rolloutStatus(rolloutId)).toBe('rolled_back');
   const found = await outcomes(rolloutId);
   expect(found).toHaveLength(DEVICES);
-  expect(found.filter(({ image, edits: own, version }) => image !== 'redis:7-alpine' || own !== ROUNDS || version !== 3 + ROUNDS + 2)).toEqual([]);
-  expect(found.filter(({ targetVersion, version }) => targetVersion > 5 && targetVersion < version).length).toBeGreaterThan(DEVICES / 20);
+  expect(
+    found.filter(
+      ({ image, edits: own, version }) => image !== 'redis:7-alpine' || own !== ROUNDS || version !== 3 + ROUNDS + 2,
+    ),
+  ).toEqual([]);
+  expect(
+    found.filter(({ targetVersion, version }) => targetVersion > 5 && targetVersion < version).length,
+  ).toBeGreaterThan(DEVICES / 20);
 }, 120_000);
 
 test('two tags of one image pushed at once: no device is in two, the newer one takes all, both end', async () => {
@@ -139,10 +163,14 @@ test('two tags of one image pushed at once: no device is in two, the newer one t
   const ids = answers.map(({ body }) => String(body['rollout_id']));
   for (const id of ids) await stack.reaches(id, ['completed', 'superseded']);
 
-  const { rows: order } = await stack.pool.query<{ id: string; tag: string; status: string }>('select id, tag, status from image_rollouts order by planned_at');
+  const { rows: order } = await stack.pool.query<{ id: string; tag: string; status: string }>(
+    'select id, tag, status from image_rollouts order by planned_at',
+  );
   expect(order.map(({ status }) => status)).toEqual(['superseded', 'completed']);
   const winner = order[1];
   expect(await deviceRows(stack.pool, winner?.id ?? '')).toHaveLength(fleet.length);
-  const images = await stack.pool.query<{ image: string }>(`select distinct apps #>> '{1002,services,0,imageName}' as image from device_target_state`);
+  const images = await stack.pool.query<{ image: string }>(
+    `select distinct apps #>> '{1002,services,0,imageName}' as image from device_target_state`,
+  );
   expect(images.rows).toEqual([{ image: `redis:${winner?.tag ?? ''}` }]);
 });

@@ -26,7 +26,11 @@ async function startRollout(repository: string, tag: string): Promise<string> {
 }
 
 async function planned(rolloutId: string): Promise<void> {
-  await until(async () => (await stack.pool.query('select from image_rollouts where id = $1 and planned_at is not null', [rolloutId])).rowCount === 1);
+  await until(
+    async () =>
+      (await stack.pool.query('select from image_rollouts where id = $1 and planned_at is not null', [rolloutId]))
+        .rowCount === 1,
+  );
 }
 
 async function counts(rolloutId: string): Promise<Record<string, number>> {
@@ -46,7 +50,10 @@ const nthTarget = (repository: string) => `
 
 /** Every device healthy at once, without a report each: the proof is about the writes before it. */
 async function reportAllHealthy(rolloutId: string, workflowId: string): Promise<void> {
-  await stack.pool.query(`update device_rollout_status set status = 'completed' where rollout_id = $1 and status = 'scheduled'`, [rolloutId]);
+  await stack.pool.query(
+    `update device_rollout_status set status = 'completed' where rollout_id = $1 and status = 'scheduled'`,
+    [rolloutId],
+  );
   await (await stack.temporalClient()).workflow.getHandle(workflowId).signal('health', {});
 }
 
@@ -118,9 +125,13 @@ test('a worker killed with -9 in the middle of applying one batch and of settlin
   expect(await eventsOf(settling.rolloutId, 'device.completed')).toEqual({ events: 20, devices: 20 });
 
   const client = await stack.temporalClient();
-  const attempts = async (workflowId: string) => activityAttempts(await client.workflow.getHandle(workflowId).fetchHistory());
+  const attempts = async (workflowId: string) =>
+    activityAttempts(await client.workflow.getHandle(workflowId).fetchHistory());
   // The kill hit what it was meant to hit.
-  expect(await attempts('rollout:docker.io/library/redis:7.5-alpine')).toContainEqual({ activity: 'applyBatch', attempt: 2 });
+  expect(await attempts('rollout:docker.io/library/redis:7.5-alpine')).toContainEqual({
+    activity: 'applyBatch',
+    attempt: 2,
+  });
   expect(await attempts('rollout:docker.io/library/nginx:1.29')).toContainEqual({ activity: 'readHealth', attempt: 2 });
 });
 
@@ -130,12 +141,23 @@ async function startSettling(): Promise<{ rolloutId: string; release(): Promise<
   // Versions begin at 1 here and at 3 among the seeded ones.
   await stack.pool.query('update device_target_state set version = 3 where version = 1');
   const fleet = stack.play(devices);
-  await until(async () => (await stack.pool.query('select from device_current_state where device_uuid = any ($1)', [devices.map(({ uuid }) => uuid)])).rowCount === 20);
+  await until(
+    async () =>
+      (
+        await stack.pool.query('select from device_current_state where device_uuid = any ($1)', [
+          devices.map(({ uuid }) => uuid),
+        ])
+      ).rowCount === 20,
+  );
   const rolloutId = await startRollout('nginx', '1.29');
   await until(async () => (await counts(rolloutId))['health_checking'] === 20);
   // Silent from here on: only time, and so only the worker, can settle them.
   await fleet.stop();
-  const held = await holdRows(stack.databaseUrl, 'select from device_rollout_status where rollout_id = $1 order by device_uuid offset 10 limit 1 for update', [rolloutId]);
+  const held = await holdRows(
+    stack.databaseUrl,
+    'select from device_rollout_status where rollout_id = $1 order by device_uuid offset 10 limit 1 for update',
+    [rolloutId],
+  );
   await until(async () => (await waiting()).length === 1);
   return { rolloutId, release: () => held.release() };
 }

@@ -28,7 +28,12 @@ test("the original's walk: one push, 202 with its five fields, version 4, one st
   const answer = await stack.push('redis', '7.5-alpine');
   expect(answer.status).toBe(202);
   const { message, rollout_id: rolloutId, strategy, image, tag } = answer.body;
-  expect({ message, strategy, image, tag }).toEqual({ message: 'Webhook processed successfully', strategy: 'staged', image: 'redis', tag: '7.5-alpine' });
+  expect({ message, strategy, image, tag }).toEqual({
+    message: 'Webhook processed successfully',
+    strategy: 'staged',
+    image: 'redis',
+    tag: '7.5-alpine',
+  });
   expect(rolloutId).toMatch(/^[0-9a-f-]{36}$/);
 
   await stack.reaches(String(rolloutId), ['in_progress']);
@@ -39,9 +44,17 @@ test("the original's walk: one push, 202 with its five fields, version 4, one st
   expect(after.apps).not.toBe(before.apps);
   expect(after.updatedAt.getTime()).toBeGreaterThan(before.updatedAt.getTime());
 
-  const events = await stack.pool.query<{ type: string }>('select type from rollout_events where rollout_id = $1 order by id', [rolloutId]);
+  const events = await stack.pool.query<{ type: string }>(
+    'select type from rollout_events where rollout_id = $1 order by id',
+    [rolloutId],
+  );
   expect(events.rows.map(({ type }) => type)).toEqual(
-    expect.arrayContaining(['image.webhook_received', 'rollout.planned', 'rollout.batch_started', 'device.update_scheduled']),
+    expect.arrayContaining([
+      'image.webhook_received',
+      'rollout.planned',
+      'rollout.batch_started',
+      'device.update_scheduled',
+    ]),
   );
   // The same push again is the same rollout, and nothing is started for it.
   expect((await stack.push('redis', '7.5-alpine')).body).toMatchObject({ outcome: 'duplicate', rollout_id: rolloutId });
@@ -67,6 +80,9 @@ async function recordStates(): Promise<void> {
 }
 
 async function states(uuid: string): Promise<string[]> {
-  const { rows } = await stack.pool.query<{ status: string }>('select status from entered where device_uuid = $1 order by id', [uuid]);
+  const { rows } = await stack.pool.query<{ status: string }>(
+    'select status from entered where device_uuid = $1 order by id',
+    [uuid],
+  );
   return rows.map(({ status }) => status);
 }

@@ -27,11 +27,18 @@ test("an image pushed to Debian's registry goes out to a simulated fleet by the 
   const image = `${registry.host}/edge/cache`;
   await stack.policy({ ...hasty, image_pattern: `${image}:*` });
   const fields = ['imageName', 'config.image', 'both'] as const;
-  const devices = await stack.devices(Array.from({ length: 30 }, (_, index) => appWith(`${image}:7.${String(index % 4)}`, fields[index % 3])));
+  const devices = await stack.devices(
+    Array.from({ length: 30 }, (_, index) => appWith(`${image}:7.${String(index % 4)}`, fields[index % 3])),
+  );
   const fleet = stack.play(devices);
   await until(async () => (await stack.pool.query('select from device_current_state')).rowCount === devices.length);
 
-  const { digest } = await pushImage({ registry: registry.host, repository: 'edge/cache', tag: '7.5', content: 'seven and a half' });
+  const { digest } = await pushImage({
+    registry: registry.host,
+    repository: 'edge/cache',
+    tag: '7.5',
+    content: 'seven and a half',
+  });
   let rolloutId = '';
   await until(async () => {
     const { rows } = await stack.pool.query<{ id: string }>('select id from image_rollouts');

@@ -5,7 +5,12 @@ const WRITERS = 8;
 const OVER_HTTP = 10;
 
 /** Adds a variable of its own to the environment of each device's service: none may be missing afterwards. */
-export async function editEach(stack: TestStack, devices: readonly string[], variable: string, onEdit: () => void): Promise<void> {
+export async function editEach(
+  stack: TestStack,
+  devices: readonly string[],
+  variable: string,
+  onEdit: () => void,
+): Promise<void> {
   const queue = devices.map((uuid, index) => ({ uuid, overHttp: index % OVER_HTTP === 0 })).reverse();
   async function write(): Promise<void> {
     for (let edit = queue.pop(); edit !== undefined; edit = queue.pop()) {

@@ -39,13 +39,13 @@ with rollout as (
      set apps = fleetwave.apply_changes(t.apps, s.changes), version = t.version + 1, updated_at = now()
     from sorted s where t.device_uuid = s.device_uuid and s.turn = 'write'
 ), turns as (
-  select device_uuid, turn, changes, inherited, version + 1 as version from sorted
+  select device_uuid, turn, obstacle, changes, inherited, version + 1 as version from sorted
    union all
-  select device_uuid, 'gone', '[]', '[]', null from due where device_uuid not in (select device_uuid from held)
+  select device_uuid, 'gone', null, '[]', '[]', null from due where device_uuid not in (select device_uuid from held)
 ), moved as (
   update device_rollout_status d
      set status = case when s.turn = 'write' then 'scheduled' else 'skipped' end,
-         reason = case s.turn when 'on target' then 'already on target' when 'gone' then 'no longer runs the image' end,
+         reason = case s.turn when 'on target' then 'already on target' when 'gone' then 'no longer runs the image' when 'obstacle' then s.obstacle end,
          active = s.turn = 'write',
          changes = case when s.turn = 'write' then fleetwave.inherit_previous(s.changes, s.inherited) else '[]' end,
          target_version = case when s.turn = 'write' then s.version end,

@@ -53,12 +53,12 @@ test('a policy with nothing but pattern and strategy shows and follows the defau
 test('every field that works is stored, shown and becomes a rule', async () => {
   const uuid = randomUUID();
   const given = {
-    tag_rule: { kind: 'glob', pattern: '7.*' },
+    tag_rule: { kind: 'semver', range: '^7 || ^8', allow_downgrade: true },
     pin: 'digest',
     batches: [
       { tag: 'ring:canary', approval: true },
-      { fleet_id: 'lab' },
-      { count: 5 },
+      { fleet_id: 'lab', delay_seconds: 60, soak_seconds: 600 },
+      { count: 5, delay_seconds: 0, soak_seconds: 0 },
       { percent: 50 },
       { percent: 100 },
     ],
@@ -87,10 +87,12 @@ test('every field that works is stored, shown and becomes a rule', async () => {
   expect(row && toRules(row)).toEqual({
     strategy: 'staged',
     pin: 'digest',
+    tagRule: { kind: 'semver', range: '^7 || ^8', allowDowngrade: true },
+    growth: null,
     steps: [
       { tag: 'ring:canary', approval: true },
-      { fleetId: 'lab' },
-      { count: 5 },
+      { fleetId: 'lab', delaySeconds: 60, soakSeconds: 600 },
+      { count: 5, delaySeconds: 0, soakSeconds: 0 },
       { percent: 50 },
       { percent: 100 },
     ],
@@ -109,6 +111,28 @@ test('every field that works is stored, shown and becomes a rule', async () => {
   expect(row && toSelection(row)).toEqual({ fleetId: 'lab', deviceTags: { ring: 'canary' }, deviceUuids: [uuid] });
 });
 
+test.each([
+  [{ kind: 'any' }, undefined],
+  [{ kind: 'glob', pattern: '7.*' }, undefined],
+  [{ kind: 'regex', pattern: '7\\.[0-9]+(-alpine)?' }, undefined],
+  [
+    { kind: 'semver', range: '>=7.2 <8' },
+    { kind: 'semver', range: '>=7.2 <8', allow_downgrade: false },
+  ],
+])('the tag rule %j is kept and shown, with its default', async (given, shown) => {
+  expect((await create({ tag_rule: given })).json.tag_rule).toEqual(shown ?? given);
+});
+
+test('batches that grow are kept and shown, and go at once to all under auto', async () => {
+  const batches = { start: 1, factor: 2, max: 1000 };
+  const { json } = await create({ batches });
+  expect(json.batches).toEqual(batches);
+  const row = await readPolicy(rig.database.pool, json.id);
+  expect(row && toRules(row)).toMatchObject({ growth: batches, steps: [] });
+  const auto = await rig.admin('PATCH', `${PATH}/${json.id}`, { update_strategy: 'auto' });
+  expect(auto.json.batches).toEqual([{ percent: 100 }]);
+});
+
 test('auto shows one batch of all at once, manual that it waits for approval', async () => {
   expect((await create({ update_strategy: 'auto' })).json).toMatchObject({
     batches: [{ percent: 100 }],
@@ -120,9 +144,6 @@ test('auto shows one batch of all at once, manual that it waits for approval', a
 describe('refused as not available in this release, naming the field', () => {
   test.each([
     ['update_strategy', { update_strategy: 'scheduled' }, 'update_strategy'],
-    ['semver', { tag_rule: { kind: 'semver', range: '^7' } }, 'tag_rule.kind'],
-    ['regex', { tag_rule: { kind: 'regex', pattern: '7' } }, 'tag_rule.kind'],
-    ['growing batches', { batches: { start: 1, factor: 2, max: 1000 } }, 'batches'],
     ['on_failure', { on_failure: 'pause' }, 'on_failure'],
     ['on_newer', { on_newer: 'queue' }, 'on_newer'],
     ['offline', { offline: { after_seconds: 300 } }, 'offline'],
@@ -156,6 +177,23 @@ describe('refused as wrong', () => {
     ['no tries', { retry: { attempts: 0 } }, 'retry.attempts'],
     ['a glob without a pattern', { tag_rule: { kind: 'glob' } }, 'tag_rule.pattern'],
     ['a glob no tag can match', { tag_rule: { kind: 'glob', pattern: '-x' } }, 'tag_rule.pattern'],
+    ['a tag rule of no kind', { tag_rule: { kind: 'loose' } }, 'tag_rule.kind'],
+    ['any with a pattern', { tag_rule: { kind: 'any', pattern: '7' } }, 'tag_rule.pattern'],
+    ['a regular expression that looks ahead', { tag_rule: { kind: 'regex', pattern: '(?=7)7' } }, 'tag_rule.pattern'],
+    ['a range without a version', { tag_rule: { kind: 'semver', range: 'latest' } }, 'tag_rule.range'],
+    ['a range of a variant', { tag_rule: { kind: 'semver', range: '^7-alpine' } }, 'tag_rule.range'],
+    [
+      'a glob that allows downgrades',
+      { tag_rule: { kind: 'glob', pattern: '*', allow_downgrade: true } },
+      'tag_rule.allow_downgrade',
+    ],
+    ['batches that do not grow', { batches: { start: 1, factor: 0.5, max: 10 } }, 'batches.factor'],
+    ['growth of three decimals', { batches: { start: 1, factor: 1.001, max: 10 } }, 'batches.factor'],
+    ['growth that begins above its end', { batches: { start: 20, factor: 2, max: 10 } }, 'batches.max'],
+    ['growth without a start', { batches: { factor: 2, max: 10 } }, 'batches.start'],
+    ['batches in words', { batches: 'all' }, 'batches'],
+    ['a step with a negative delay', { batches: [{ percent: 10, delay_seconds: -1 }] }, 'batches.0.delay_seconds'],
+    ['a step that soaks for ever', { batches: [{ percent: 10, soak_seconds: 604_801 }] }, 'batches.0.soak_seconds'],
     [
       'too many devices',
       { device_uuids: Array.from({ length: 10_001 }, () => '11111111-1111-4111-8111-111111111111') },

@@ -1,4 +1,5 @@
 import { planRollout, type PlannedBatch } from '../db/plan-rollout';
+import { claimDevices } from '../db/take-over';
 import { readRollout } from '../db/rollout-facts';
 import type { RolloutStatus } from '../domain/rollout-states';
 import type { RolloutRules } from '../domain/rules';
@@ -30,6 +31,17 @@ export function planActivities({ pool }: ActivityDeps) {
       const plan = await planRollout(pool, rollout);
       if (plan === null) return { outcome: 'ended', status: rollout.status };
       return { outcome: 'planned', digest: rollout.digest, rules: rollout.rules, ...plan };
+    },
+
+    /**
+     * Claims the planned devices of a rollout that waited for approval, from older rollouts where need be. Running it twice
+     * claims once (key: a claimed device is active). Throws RolloutNotFound.
+     * @returns workflow ids of the older rollouts that devices were taken from.
+     */
+    async claimDevices(input: { rolloutId: string }): Promise<string[]> {
+      const rollout = await readRollout(pool, input.rolloutId);
+      if (rollout === null) throw rolloutMissing(input.rolloutId);
+      return claimDevices(pool, rollout);
     },
   };
 }

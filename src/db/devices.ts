@@ -106,7 +106,7 @@ export async function deleteDevice(pool: Pool, uuid: string): Promise<Deletion> 
     const locked = await client.query('select from devices where uuid = $1 for update', [uuid]);
     if (locked.rowCount === 0) return { deleted: false, rollouts: null };
     const busy = await client.query<{ rollout_id: string }>(
-      'select rollout_id from device_rollout_status where device_uuid = $1 and active',
+      'select s.rollout_id from device_rollout_status s join image_rollouts r on r.id = s.rollout_id where s.device_uuid = $1 and s.active and r.ended_at is null',
       [uuid],
     );
     if (busy.rows.length > 0) return { deleted: false, rollouts: busy.rows.map((row) => row.rollout_id) };

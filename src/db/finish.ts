@@ -4,8 +4,9 @@ export type FinalStatus = 'completed' | 'rolled_back' | 'failed' | 'cancelled' |
 
 /**
  * Ends a rollout, once, in one statement: lets go of its devices, closes what was open, and on `hold` bars the image and
- * revision from being rolled out again until an operator lifts it. The devices of a superseded rollout stay reserved for
- * its successor, which takes them over in its plan and inherits what they held before.
+ * revision from being rolled out again until an operator lifts it. Devices that were told and have not proven the image stay
+ * with the rollout after its end: their reports still count, and the next rollout of the image inherits what they held before,
+ * so that a device always goes back to its last healthy image.
  */
 export async function finishRollout(
   pool: Pool,
@@ -23,10 +24,11 @@ export async function finishRollout(
      ), batches as (
        update rollout_batches set status = 'stopped', ended_at = now() from ended where rollout_id = ended.id and rollout_batches.ended_at is null
      ), let_go as materialized (
-       select device_uuid from device_rollout_status where rollout_id = $1 and active and exists (select from ended) order by device_uuid for update
+       select device_uuid from device_rollout_status where rollout_id = $1 and (active or status = 'pending') and exists (select from ended) order by device_uuid for update
      ), devices as (
        update device_rollout_status d
-          set active = $2 = 'superseded' and d.status not in ('completed', 'skipped'),
+          set active = d.active and (d.status in ('scheduled', 'updating', 'health_checking', 'failed', 'timed_out', 'unreachable')
+                                     or $2 = 'superseded' and d.status = 'pending'),
               status = case when d.status = 'pending' and $2 <> 'superseded' then 'skipped'
                             when $2 = 'superseded' and d.status in ('pending', 'scheduled', 'updating', 'health_checking', 'failed', 'timed_out', 'unreachable') then 'superseded'
                             else d.status end,

@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import { onlyRow } from './only-row';
 import type { RolloutFacts } from './rollout-facts';
+import { lockPlans, TAKE_OVER } from './take-over';
 import { inTransaction } from './transaction';
 
 export interface PlannedBatch {
@@ -67,26 +68,13 @@ with rule as materialized (
    cross join lateral (select case when jsonb_typeof(rule.growth) = 'object' then fleetwave.growing_steps(rule.growth, list.total) else $9::jsonb end) cut (steps)
    cross join lateral fleetwave.assign_batches(list.devices, list.tags, list.fleets, steps) b
    where list.devices is not null
-), held as materialized (
-  select s.rollout_id, s.device_uuid, b.batch
-    from batched b join device_rollout_status s on s.device_uuid = b.device_uuid and s.image = $2 and s.active and s.rollout_id <> $1
-   order by s.device_uuid for update of s
-), taken as (
-  update device_rollout_status s
-     set active = false, updated_at = now(),
-         status = case when s.status in ('completed', 'rolled_back', 'rollback_failed', 'superseded') then s.status else 'superseded' end,
-         reason = case when s.status in ('completed', 'rolled_back', 'rollback_failed', 'superseded') then s.reason else 'taken over by a newer rollout' end
-    from held h where s.rollout_id = h.rollout_id and s.device_uuid = h.device_uuid
-  returning s.device_uuid, s.rollout_id, s.batch, s.status, s.changes, h.batch as new_batch
-), taken_events as (
-  insert into rollout_events (rollout_id, type, device_uuid, batch, reason, data)
-  select rollout_id, 'device.superseded', device_uuid, batch, 'taken over by a newer rollout', jsonb_build_object('by', $1::uuid)
-    from taken where status = 'superseded'
-), planned as (
-  insert into device_rollout_status (rollout_id, device_uuid, image, batch, changes)
-  select $1, device_uuid, $2, new_batch, case when status = 'superseded' then changes else '[]' end from taken
+), claimable as materialized (
+  select device_uuid, batch from batched where $10
+), ${TAKE_OVER}, planned as (
+  insert into device_rollout_status (rollout_id, device_uuid, image, batch, active, changes)
+  select $1, device_uuid, $2, new_batch, true, inherited from taken
    union all
-  select $1, device_uuid, $2, batch, '[]' from batched where device_uuid not in (select device_uuid from taken)
+  select $1, device_uuid, $2, batch, $10, '[]' from batched where device_uuid not in (select device_uuid from taken)
 ), left_out as (
   insert into device_rollout_status (rollout_id, device_uuid, image, status, reason, active, changes)
   select $1, device_uuid, $2, 'skipped', left_out_reason, false, changes from judged where left_out_reason is not null
@@ -104,10 +92,11 @@ with rule as materialized (
            'delaySeconds', delay_seconds, 'soakSeconds', soak_seconds) order by number) from batches), '[]') as batches,
          (select count(*)::int from judged where on_target) as on_target,
          (select count(*)::int from judged where not on_target and left_out_reason is not null) as left_out,
-         (select coalesce(array_agg(distinct r.workflow_id), '{}') from taken join image_rollouts r on r.id = taken.rollout_id where r.ended_at is null) as took_over
+         (select coalesce(array_agg(distinct workflow_id), '{}') from taken where not ended) as took_over
 ), event as (
   insert into rollout_events (rollout_id, type, data)
-  select $1, 'rollout.planned', jsonb_build_object('batches', batches, 'already_on_target', on_target, 'left_out', left_out) from summary
+  select $1, 'rollout.planned', jsonb_build_object('already_on_target', on_target, 'left_out', left_out, 'batches',
+           (select coalesce(jsonb_agg(jsonb_build_object('number', b -> 'number', 'planned', b -> 'planned')), '[]') from jsonb_array_elements(batches) b)) from summary
 )
 update image_rollouts set planned_at = now(), started_at = coalesce(started_at, now()), left_out = summary.left_out from summary
  where id = $1 and planned_at is null and ended_at is null
@@ -120,7 +109,7 @@ returning summary.batches, summary.on_target as "alreadyOnTarget", summary.left_
 export async function planRollout(pool: Pool, rollout: RolloutFacts): Promise<StoredPlan | null> {
   const { selection, rules } = rollout;
   return inTransaction(pool, async (client) => {
-    await client.query(`select pg_advisory_xact_lock(hashtextextended('fleetwave.plan:' || $1, 0))`, [rollout.image]);
+    await lockPlans(client, rollout.image);
     const state = await client.query<{ planned: boolean; ended: boolean }>(
       'select planned_at is not null as planned, ended_at is not null as ended from image_rollouts where id = $1 for update',
       [rollout.id],
@@ -137,6 +126,8 @@ export async function planRollout(pool: Pool, rollout: RolloutFacts): Promise<St
         selection.deviceTags === undefined ? null : JSON.stringify(selection.deviceTags),
         selection.deviceUuids ?? null,
         JSON.stringify(rules.steps),
+        // Nobody loses a device to a rollout that a person may still refuse: those are claimed when it is approved.
+        !rules.requiresApproval,
       ]);
       return stored.rows[0] ?? null;
     }

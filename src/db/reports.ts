@@ -9,7 +9,7 @@ export interface Touch {
   batch: number;
 }
 
-/** A device's part in a rollout that has told it something and has not ended. */
+/** A device's part in a rollout that has told it something and not let go of it. */
 interface ActiveRow {
   rolloutId: string;
   batch: number;
@@ -18,6 +18,8 @@ interface ActiveRow {
   targetVersion: number;
   soakSeconds: number;
   healthySeconds: number;
+  /** The rollout is over, the device still has something to prove: see finishRollout. */
+  ended: boolean;
   apps: unknown;
   reportedSinceWrite: boolean;
 }
@@ -25,11 +27,11 @@ interface ActiveRow {
 const ACTIVE_ROWS = `
   select s.rollout_id as "rolloutId", s.batch, s.status, s.changes, s.target_version as "targetVersion",
          coalesce(b.soak_seconds, (r.rules ->> 'soakSeconds')::float8) as "soakSeconds",
-         coalesce(extract(epoch from now() - s.healthy_since), 0)::float8 as "healthySeconds"`;
+         coalesce(extract(epoch from now() - s.healthy_since), 0)::float8 as "healthySeconds", r.ended_at is not null as ended`;
 const FROM_ACTIVE = `
     from device_rollout_status s join image_rollouts r on r.id = s.rollout_id
     left join rollout_batches b on b.rollout_id = s.rollout_id and b.number = s.batch
-   where s.device_uuid = $1 and s.active and s.written_at is not null and r.ended_at is null`;
+   where s.device_uuid = $1 and s.active and s.written_at is not null`;
 
 export interface Report {
   deviceUuid: string;
@@ -120,10 +122,7 @@ async function moveAll(
   const touches: Touch[] = [];
   for (const row of rows) {
     const { finding, fetched } = judge(row);
-    const next = afterFinding(
-      { status: row.status, fetched, soakSeconds: row.soakSeconds, healthySeconds: row.healthySeconds },
-      finding,
-    );
+    const next = afterFinding({ ...row, fetched }, finding);
     if (next !== null && (await moveDevice(pool, deviceUuid, row, next)))
       touches.push({ rolloutId: row.rolloutId, batch: row.batch });
   }

@@ -99,6 +99,8 @@ export interface DeviceProgress {
   fetched: boolean;
   soakSeconds: number;
   healthySeconds: number;
+  /** Its rollout has ended: nobody judges it any more, but it may still prove itself. */
+  ended: boolean;
 }
 
 /** The state a finding moves a device to, and why, or null when it stays. Deadlines and retries are not decided here. */
@@ -126,10 +128,13 @@ export function afterFinding(
     case 'rolling_back':
     case 'rollback_failed':
       return finding.kind === 'running' ? { status: 'rolled_back', reason: null } : null;
-    case 'pending':
-    case 'failed':
     case 'timed_out':
     case 'unreachable':
+      return device.ended && finding.kind === 'running'
+        ? { status: 'completed', reason: 'healthy after its rollout had ended' }
+        : null;
+    case 'pending':
+    case 'failed':
     case 'rolled_back':
     case 'skipped':
     case 'superseded':

@@ -102,7 +102,8 @@ export type DeviceStatus = (typeof deviceStatuses)[number];
 /**
  * From each device state, the states it may go to. `completed` may still turn `failed`: going back to the old image, or
  * breaking, before the rollout has ended is a failure. `failed` is left only by a retry or a rollback, so that a
- * container that crashes and restarts in turn is not called healthy between two crashes.
+ * container that crashes and restarts in turn is not called healthy between two crashes. A device that was late may prove
+ * itself after its rollout has ended.
  */
 export const deviceTransitions: Readonly<Record<DeviceStatus, readonly DeviceStatus[]>> = {
   pending: ['scheduled', 'skipped', 'superseded'],
@@ -120,8 +121,8 @@ export const deviceTransitions: Readonly<Record<DeviceStatus, readonly DeviceSta
   health_checking: ['updating', 'completed', 'failed', 'timed_out', 'unreachable', 'rolling_back', 'superseded'],
   completed: ['failed', 'rolling_back', 'superseded'],
   failed: ['scheduled', 'rolling_back', 'superseded'],
-  timed_out: ['scheduled', 'rolling_back', 'superseded'],
-  unreachable: ['scheduled', 'rolling_back', 'superseded'],
+  timed_out: ['completed', 'scheduled', 'rolling_back', 'superseded'],
+  unreachable: ['completed', 'scheduled', 'rolling_back', 'superseded'],
   rolling_back: ['rolled_back', 'rollback_failed', 'superseded'],
   rolled_back: [],
   rollback_failed: ['rolled_back'],

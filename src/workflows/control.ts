@@ -80,6 +80,7 @@ export function listen(state: RolloutState): Control {
   function command(name: Command, payload: CommandPayload | undefined): void {
     const { actor, reason } = readable(payload);
     const effect = commandEffect(name, statusOf(state));
+    if (effect.applies && name === 'pause') state.pausedBecause = reason;
     if (effect.applies) obey(state, name, reason ?? `${name} by ${actor}`, actor);
     const said = effect.applies ? effect.effect : `changes nothing: ${effect.why}`;
     remark(`${name} (${actor}): ${said}`);

@@ -1,7 +1,8 @@
 import type { RolloutRules } from '../domain/rules';
+import { quick } from './activity-options';
 import type { Control } from './control';
 import type { Recorder } from './recorder';
-import type { RolloutState } from './state';
+import { takenOver, type RolloutState } from './state';
 import { waitActive, whileRunning } from './waiting';
 
 /** A gate nobody opens must not stay open for ever; a day is one working day in every time zone. */
@@ -27,11 +28,7 @@ export async function passGate(
   if (delaySeconds > 0) {
     // Also before the first batch: a rollout that is pending cannot be told to advance.
     state.phase = 'in_progress';
-    await waitActive(state, control, {
-      ms: delaySeconds * 1000,
-      what: `the delay before batch ${batch.number}`,
-      wake: () => state.advance,
-    });
+    await delay(state, control, delaySeconds * 1000, batch.number);
   }
   state.advance = false;
   if (batch.requiresApproval || (batch.number === 1 && rules.requiresApproval))
@@ -40,6 +37,23 @@ export async function passGate(
   await recorder.settled();
   state.phase = 'in_progress';
   state.batch = batch.number;
+}
+
+/** A signal in between may say that a newer rollout took the devices that were left: then there is nothing to wait for. */
+async function delay(state: RolloutState, control: Control, ms: number, batch: number): Promise<void> {
+  for (let left = ms; left > 0 && !state.advance && !takenOver(state);) {
+    left -= await waitActive(state, control, {
+      ms: left,
+      what: `the delay before batch ${batch}`,
+      wake: () => state.advance || state.look,
+    });
+    if (!state.look) continue;
+    state.look = false;
+    const seen = await quick.readHealth.executeWithOptions({ summary: 'count the devices' }, [
+      { rolloutId: state.input.rolloutId, batch: null, soakSeconds: null, deadlinePassed: false },
+    ]);
+    state.counts = seen.overall;
+  }
 }
 
 async function approval(state: RolloutState, control: Control, batch: number): Promise<void> {

@@ -1,5 +1,6 @@
 import type { FinishRolloutInput } from '../activities/record';
 import type { RolloutRules } from '../domain/rules';
+import type { StatusCounts } from '../domain/verdict';
 import { chunked, quick } from './activity-options';
 import type { Control } from './control';
 import type { RolloutState } from './state';
@@ -39,7 +40,7 @@ export async function rollBack(
     ]);
     state.counts = counts;
     const open = counts.rolling_back ?? 0;
-    if (open === 0) return ending(why, counts.rollback_failed ?? 0, counts.rolled_back ?? 0);
+    if (open === 0) return ending(why, counts);
     try {
       const passedMs = await waitActive(state, control, {
         ms: Math.min(lookMs, Math.max(leftMs, 1000)),
@@ -64,16 +65,17 @@ export async function rollBack(
   }
 }
 
-function ending(why: { reason: string; actor: string }, unconfirmed: number, restored: number): Ending {
-  if (unconfirmed === 0) {
-    return {
-      status: 'rolled_back',
-      reason: `${why.reason}; ${restored} devices are back on their own previous image`,
-      actor: why.actor,
-      error: null,
-      hold: true,
-    };
+function ending(why: { reason: string; actor: string }, counts: StatusCounts): Ending {
+  const { rolled_back: restored = 0, rollback_failed: unconfirmed = 0, superseded: left = 0 } = counts;
+  if (unconfirmed > 0) {
+    const error = `${unconfirmed} ${unconfirmed === 1 ? 'device was' : 'devices were'} put back but did not confirm it in time: list them with status=rollback_failed`;
+    return { status: 'failed', reason: why.reason, actor: why.actor, error, hold: true };
   }
-  const error = `${unconfirmed} devices were put back but did not confirm it in time: list them with status=rollback_failed`;
-  return { status: 'failed', reason: why.reason, actor: why.actor, error, hold: true };
+  const others = left === 0 ? '' : `, ${left} left to a newer rollout or to somebody's change`;
+  const reason = `${why.reason}; ${devices(restored)} back on ${restored === 1 ? 'its' : 'their'} own previous image${others}`;
+  return { status: 'rolled_back', reason, actor: why.actor, error: null, hold: true };
+}
+
+function devices(count: number): string {
+  return count === 1 ? '1 device is' : `${count} devices are`;
 }

@@ -15,7 +15,7 @@ import { healthSignal, type RolloutInput } from './messages';
 import { startRecorder, type Recorder } from './recorder';
 import { rollBack, type Ending } from './roll-back';
 import { settle, type Judged } from './settle';
-import { initialState, type RolloutState } from './state';
+import { initialState, takenOver, type RolloutState } from './state';
 import { checkStop, Stopped, waitActive, whileRunning } from './waiting';
 
 /** How soon a batch that was held back in the middle is tried again. */
@@ -64,7 +64,7 @@ export async function rollout(input: RolloutInput): Promise<{ status: string; re
 /** Runs the story, and turns every way in which it can be stopped into its ending. */
 async function endingOf(run: Run, plan: Plan): Promise<Ending> {
   try {
-    await wakeOlder(plan);
+    await wakeOlder(plan.tookOverFrom);
     return await goThroughBatches(run, plan);
   } catch (error) {
     const { state } = run;
@@ -83,20 +83,15 @@ async function goThroughBatches(run: Run, plan: Plan): Promise<Ending> {
   const { rolloutId } = state.input;
   for (const batch of plan.batches) {
     await passGate(state, control, recorder, plan.rules, batch);
+    if (batch.number === 1 && plan.rules.requiresApproval) await claim(rolloutId);
+    if (takenOver(state)) return supersededEnding;
     const told = await apply(run, batch.number, batch.planned);
     const judged = await settle(state, control, plan.rules, {
       batch: batch.number,
       counts: told,
       soakSeconds: batch.soakSeconds ?? null,
     });
-    if (takenOver(state))
-      return {
-        status: 'superseded',
-        reason: 'a newer rollout of the image took all of its devices',
-        actor: 'fleetwave',
-        error: null,
-        hold: false,
-      };
+    if (judged.kind === 'skipped' && takenOver(state)) return supersededEnding;
     await close(rolloutId, batch.number, judged);
     if (judged.kind === 'fail') {
       return await CancellationScope.nonCancellable(() =>
@@ -105,6 +100,12 @@ async function goThroughBatches(run: Run, plan: Plan): Promise<Ending> {
     }
   }
   return (await retryFailed(run, plan)) ?? completed(plan, state);
+}
+
+/** Until a person has approved it, a rollout takes no device from another one. */
+async function claim(rolloutId: string): Promise<void> {
+  const summary = 'claim the planned devices, from older rollouts too';
+  await wakeOlder(await quick.claimDevices.executeWithOptions({ summary }, [{ rolloutId }]));
 }
 
 /** Applies until nothing of the batch is left: a pause in the middle stops the activity, a resume goes on. */
@@ -191,10 +192,13 @@ async function retryFailed(run: Run, plan: Plan): Promise<Ending | null> {
   return null;
 }
 
-function takenOver(state: RolloutState): boolean {
-  const evidence = evidenceOf(state.counts);
-  return evidence.superseded > 0 && evidence.attempted === 0 && evidence.pending === 0;
-}
+const supersededEnding: Ending = {
+  status: 'superseded',
+  reason: 'a newer rollout of the image took the devices that were left',
+  actor: 'fleetwave',
+  error: null,
+  hold: false,
+};
 
 function completed(plan: Plan, state: RolloutState): Ending {
   const { healthy, attempted, failures } = evidenceOf(state.counts);
@@ -211,8 +215,8 @@ function completed(plan: Plan, state: RolloutState): Ending {
 }
 
 /** The rollouts that devices were taken from look at once instead of at their next timer; one that has ended needs nothing. */
-async function wakeOlder(plan: Plan): Promise<void> {
-  for (const workflowId of plan.tookOverFrom) {
+async function wakeOlder(workflowIds: readonly string[]): Promise<void> {
+  for (const workflowId of workflowIds) {
     await getExternalWorkflowHandle(workflowId)
       .signal(healthSignal, {})
       .catch((error: unknown) => {

@@ -1,7 +1,7 @@
 import { availableCommands } from '../domain/commands';
 import { publicCounts } from '../domain/public-counts';
 import { isFinal, type RolloutStatus } from '../domain/rollout-states';
-import type { StatusCounts } from '../domain/verdict';
+import { evidenceOf, type StatusCounts } from '../domain/verdict';
 import type { ProgressEvent } from '../activities/record';
 import type { RolloutInput, RolloutStatusView } from './messages';
 
@@ -27,6 +27,7 @@ export interface RolloutState {
   paused: boolean;
   /** When the last pause began. */
   pausedAt: number | null;
+  pausedBecause: string | null;
   stop: Stop | null;
   approved: boolean;
   advance: boolean;
@@ -52,6 +53,7 @@ export function initialState(input: RolloutInput): RolloutState {
     phase: 'pending',
     paused: false,
     pausedAt: null,
+    pausedBecause: null,
     stop: null,
     approved: false,
     advance: false,
@@ -72,6 +74,12 @@ export function statusOf(state: RolloutState): RolloutStatus {
   return state.paused && state.phase !== 'rolling_back' && !isFinal(state.phase) ? 'paused' : state.phase;
 }
 
+/** Nothing is left to do or to wait for, because a newer rollout took what was left. */
+export function takenOver(state: RolloutState): boolean {
+  const evidence = evidenceOf(state.counts);
+  return evidence.superseded > 0 && evidence.pending === 0 && evidence.settled === evidence.attempted;
+}
+
 /** The answer of the `status` query, and what is recorded for the API to fall back on. */
 export function viewOf(state: RolloutState): RolloutStatusView {
   const status = statusOf(state);
@@ -82,11 +90,15 @@ export function viewOf(state: RolloutState): RolloutStatusView {
     batch: state.batch,
     batches: state.batches,
     counts: { ...publicCounts(state.counts, state) },
-    waiting_for:
-      status === 'paused' ? `resume (then: ${state.waiting?.what ?? 'the next step'})` : (state.waiting?.what ?? null),
+    waiting_for: status === 'paused' ? resumeSentence(state) : (state.waiting?.what ?? null),
     since: time(status === 'paused' ? state.pausedAt : state.waiting?.since),
     until: status === 'paused' ? null : time(state.waiting?.until),
     next_rule: state.waiting?.nextRule ?? null,
     commands: availableCommands(status),
   };
+}
+
+function resumeSentence(state: RolloutState): string {
+  const why = state.pausedBecause === null ? '' : `; paused because: ${state.pausedBecause}`;
+  return `resume (then: ${state.waiting?.what ?? 'the next step'}${why})`;
 }

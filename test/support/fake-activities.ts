@@ -69,7 +69,19 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
         ...(world.delays === undefined ? {} : { delaySeconds: world.delays[index] ?? null }),
         ...(world.soaks === undefined ? {} : { soakSeconds: world.soaks[index] ?? null }),
       }));
-      return { outcome: 'planned', digest: null, rules, batches, alreadyOnTarget: 0, leftOut: world.leftOut ?? 0, tookOverFrom: [] };
+      return {
+        outcome: 'planned',
+        digest: null,
+        rules,
+        batches,
+        alreadyOnTarget: 0,
+        leftOut: world.leftOut ?? 0,
+        tookOverFrom: [],
+      };
+    },
+    async claimDevices(input) {
+      await call('claimDevices', input);
+      return [];
     },
     async applyBatch(input) {
       appliedAt.set(input.batch, await call('applyBatch', input));

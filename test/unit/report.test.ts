@@ -77,10 +77,11 @@ describe('what a finding does to a device', () => {
     for (const status of deviceStatuses)
       for (const finding of findings)
         for (const soakSeconds of [0, 60])
-          for (const healthySeconds of [0, 100]) {
-            const next = afterFinding({ status, fetched: true, soakSeconds, healthySeconds }, finding);
-            if (next !== null) expect(deviceTransitions[status]).toContain(next.status);
-          }
+          for (const healthySeconds of [0, 100])
+            for (const ended of [false, true]) {
+              const next = afterFinding({ status, fetched: true, soakSeconds, healthySeconds, ended }, finding);
+              if (next !== null) expect(deviceTransitions[status]).toContain(next.status);
+            }
   });
 
   it.each([
@@ -94,8 +95,8 @@ describe('what a finding does to a device', () => {
     ['rolling_back', 'elsewhere', 60, null],
   ] as const)('%s, %s, soak %d s: %s', (status, kind, soakSeconds, expected) => {
     const finding = findings.find((one) => one.kind === kind) ?? findings[0];
-    expect(afterFinding({ status, fetched: false, soakSeconds, healthySeconds: 0 }, finding)?.status ?? null).toBe(
-      expected,
-    );
+    expect(
+      afterFinding({ status, fetched: false, soakSeconds, healthySeconds: 0, ended: false }, finding)?.status ?? null,
+    ).toBe(expected);
   });
 });

@@ -246,3 +246,36 @@ describe('native cancellation in Temporal', () => {
     });
   });
 });
+
+describe('a newer rollout', () => {
+  it('that takes the devices of the batches to come ends the older one in its delay, not after it', async () => {
+    let taken = false;
+    const world = {
+      batches: [1, 9],
+      health: ({ batch }: { batch: number | null }) =>
+        batch === null && taken ? { completed: 1, superseded: 9 } : { completed: 1, pending: 9 },
+    };
+    await rig.tell(
+      { ...world, health: (moment) => (moment.batch === 1 ? { completed: 1 } : world.health(moment)) },
+      async ({ handle, fake, env }) => {
+        await env.sleep('200s');
+        taken = true;
+        await handle.signal('health', {});
+        expect(await handle.result()).toMatchObject({ status: 'superseded' });
+        expect(fake.of('finishRollout')[0]?.atSeconds).toBeLessThan(300);
+        expect(fake.of('applyBatch')).toHaveLength(1);
+      },
+    );
+  });
+
+  it('a pause says why, in the status and in the details', async () => {
+    await rig.tell({ batches: [1, 9] }, async ({ handle, env }) => {
+      await env.sleep('200s');
+      await handle.signal('pause', { reason: 'looks odd', actor: 'ana' });
+      const status = await handle.query<{ waiting_for: string }, []>('status');
+      expect(status.waiting_for).toContain('paused because: looks odd');
+      await handle.signal('resume');
+      await handle.result();
+    });
+  });
+});

@@ -1,0 +1,61 @@
+import type { Pool, PoolClient } from 'pg';
+import { inTransaction } from './transaction';
+
+/** States in which a device was told of an image and has not proven it: what it goes back to is what it held before that. */
+const UNPROVEN = `('pending', 'scheduled', 'updating', 'health_checking', 'failed', 'timed_out', 'unreachable', 'superseded')`;
+
+/**
+ * Takes the devices of `claimable (device_uuid, batch)` over from older rollouts ($1: the new rollout, $2: the image). Rows of
+ * rollouts that are under way become `superseded`; those of ended ones only give the device up. `taken` has one row for each,
+ * with what it passes on. Rows are locked by device, in the order in which their own rollouts lock them to write.
+ */
+export const TAKE_OVER = `held as materialized (
+  select s.rollout_id, s.device_uuid, c.batch, r.workflow_id, r.ended_at is not null as ended,
+         s.status in ${UNPROVEN} as unproven,
+         r.ended_at is null and s.status not in ('completed', 'rolled_back', 'rollback_failed', 'superseded') as interrupted
+    from claimable c
+    join device_rollout_status s on s.device_uuid = c.device_uuid and s.image = $2 and s.active and s.rollout_id <> $1
+    join image_rollouts r on r.id = s.rollout_id
+   order by s.device_uuid for update of s
+), taken as (
+  update device_rollout_status s
+     set active = false, updated_at = now(),
+         status = case when h.interrupted then 'superseded' else s.status end,
+         reason = case when h.interrupted then 'taken over by a newer rollout' else s.reason end
+    from held h where s.rollout_id = h.rollout_id and s.device_uuid = h.device_uuid
+  returning s.device_uuid, s.rollout_id, s.batch, h.batch as new_batch, h.workflow_id, h.ended, h.interrupted,
+            case when h.unproven then s.changes else '[]' end as inherited
+), taken_events as (
+  insert into rollout_events (rollout_id, type, device_uuid, batch, reason, data)
+  select rollout_id, 'device.superseded', device_uuid, batch, 'taken over by a newer rollout', jsonb_build_object('by', $1::uuid)
+    from taken where interrupted
+)`;
+
+/** Plans and claims of one image take turns: two at once would meet in the unique index of active devices. */
+export async function lockPlans(client: PoolClient, image: string): Promise<void> {
+  await client.query(`select pg_advisory_xact_lock(hashtextextended('fleetwave.plan:' || $1, 0))`, [image]);
+}
+
+/**
+ * Claims the devices of a plan that waited for approval, taking them over from older rollouts. Idempotent: a claimed device is
+ * active.
+ * @returns workflow ids of the older rollouts that devices were taken from.
+ */
+export async function claimDevices(pool: Pool, rollout: { id: string; image: string }): Promise<string[]> {
+  return inTransaction(pool, async (client) => {
+    await lockPlans(client, rollout.image);
+    const claimed = await client.query<{ tookOverFrom: string[] }>(
+      `with claimable as materialized (
+         select device_uuid, batch from device_rollout_status
+          where rollout_id = $1 and status = 'pending' and not active order by device_uuid for update
+       ), ${TAKE_OVER}, claimed as (
+         update device_rollout_status d set active = true, updated_at = now(), changes = coalesce(t.inherited, '[]')
+           from claimable c left join taken t using (device_uuid)
+          where d.rollout_id = $1 and d.device_uuid = c.device_uuid
+       )
+       select coalesce(array_agg(distinct workflow_id) filter (where not ended), '{}') as "tookOverFrom" from taken`,
+      [rollout.id, rollout.image],
+    );
+    return claimed.rows[0]?.tookOverFrom ?? [];
+  });
+}

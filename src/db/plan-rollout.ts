@@ -30,32 +30,40 @@ const OFFLINE_AFTER_SECONDS = 300;
  * over from older rollouts of the image, orders them (online first, then a hash of device and rollout, so that the same
  * customers are not always first), cuts batches and stores all of it. Devices whose present version the tag rule does not let
  * this one replace are skipped with the reason; so are those that an older rollout is about to bring a newer version, or a
- * tag pushed late would undo it before it has arrived. The advisory lock makes plans of one image take
+ * tag pushed late would undo it before it has arrived. Versions are compared once for each tag, not for each device. The advisory lock makes plans of one image take
  * turns; without it two plans at once would meet in the unique index of active devices. Rows of older rollouts are locked by
  * device, in the order in which those rollouts lock them to write.
  */
 const PLAN = `
 with rule as materialized (
-  select rules -> 'tagRule' as tag_rule, rules -> 'growth' as growth from image_rollouts where id = $1
+  select rules -> 'growth' as growth, coalesce(rules -> 'tagRule' ->> 'kind' = 'semver', false) as by_version,
+         coalesce((rules -> 'tagRule' ->> 'allowDowngrade')::boolean, false) as allow_downgrade
+    from image_rollouts where id = $1
 ), affected as materialized (
   select t.device_uuid, d.tags, d.fleet_id, d.last_seen_at,
          fleetwave.image_changes(t.apps, $2, $3, $4, $5) as changes
     from device_target_state t join devices d on d.uuid = t.device_uuid
    where fleetwave.app_images(t.apps) @> array[$2::text] and d.is_active
      and ($6::text is null or d.fleet_id = $6) and ($7::jsonb is null or d.tags @> $7) and ($8::uuid[] is null or d.uuid = any ($8))
-), compared as (
-  select a.*, not exists (select from jsonb_array_elements(a.changes) c where c -> 'from' <> c -> 'to') as on_target,
-         coalesce(fleetwave.tag_obstacle($3, a.changes, rule.tag_rule),
-                  case when rule.tag_rule ->> 'kind' = 'semver' then
-                    substring(fleetwave.version_obstacle($3, coming.tag, coalesce((rule.tag_rule ->> 'allowDowngrade')::boolean, false))
-                              from '^downgrade .*') || ', which another rollout is about to bring' end) as obstacle
+), present as materialized (
+  select a.*, array(select split_part(split_part(split_part(c ->> 'from', '@', 1), '/', -1), ':', 2)
+                      from jsonb_array_elements(a.changes) c where c -> 'from' <> c -> 'to') as present_tags,
+         case when by_version then (
+           select r.tag from device_rollout_status s join image_rollouts r on r.id = s.rollout_id
+            where s.device_uuid = a.device_uuid and s.image = $2 and s.active and s.status = 'pending' and s.rollout_id <> $1
+              and r.ended_at is null) end as coming_tag
     from affected a cross join rule
-    left join lateral (
-      select r.tag from device_rollout_status s join image_rollouts r on r.id = s.rollout_id
-       where s.device_uuid = a.device_uuid and s.image = $2 and s.active and s.status = 'pending' and s.rollout_id <> $1
-         and r.ended_at is null) coming on true
+), obstacles as materialized (
+  select coalesce(jsonb_object_agg(tag, obstacle) filter (where obstacle is not null), '{}') as by_tag
+    from (select distinct tag from present cross join lateral unnest(present_tags || coming_tag) tag where tag <> '') tags
+   cross join rule cross join lateral fleetwave.version_obstacle($3, tag, allow_downgrade) obstacle
+   where by_version
 ), judged as materialized (
-  select *, case when on_target then 'already on target' else obstacle end as left_out_reason from compared
+  select present.*, cardinality(present_tags) = 0 as on_target,
+         case when cardinality(present_tags) = 0 then 'already on target' else coalesce(
+           (select by_tag ->> tag from unnest(present_tags) tag where by_tag ? tag limit 1),
+           case when starts_with(by_tag ->> coming_tag, 'downgrade') then (by_tag ->> coming_tag) || ', which another rollout is about to bring' end) end as left_out_reason
+    from present cross join obstacles
 ), ordered as (
   select *, row_number() over (order by (last_seen_at is null or last_seen_at > now() - make_interval(secs => ${OFFLINE_AFTER_SECONDS})) desc,
                                         md5(device_uuid::text || $1::uuid::text), device_uuid) as position

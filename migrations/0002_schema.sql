@@ -103,6 +103,8 @@ create table image_rollouts (
   -- By the sender's clock: an older push of a tag that is delivered late must not undo a newer one.
   pushed_at timestamptz,
   workflow_id text not null,
+  -- Which run of that workflow id is this rollout's: a later attempt runs under the same id.
+  run_id text,
   -- The outbox: a row without dispatched_at is still to be started, whoever crashed meanwhile.
   dispatched_at timestamptz,
   dispatch_attempts integer not null default 0,

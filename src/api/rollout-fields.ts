@@ -59,7 +59,7 @@ export function shownRollout(row: RolloutRow, counted: readonly DeviceCount[], c
     rollout_id: row.id,
     image: row.image_name,
     ...{ registry, repository, tag, digest, attempt, status, strategy, policy_id, trigger, actor, workflow_id },
-    temporal_url: temporalUrl(workflow_id, config),
+    temporal_url: temporalUrl(row, config),
     counts: { ...countsOf(own, row.left_out) },
     ...(row.reason === null ? {} : { reason: row.reason }),
     ...(row.error === null ? {} : { error: row.error }),
@@ -99,8 +99,12 @@ function countsOf(counted: readonly DeviceCount[], leftOut: number): PublicCount
   return publicCounts(planned, { alreadyOnTarget: unplanned - leftOut, leftOut });
 }
 
-/** The workflow's page in the Temporal UI, where its address is known. */
-function temporalUrl(workflowId: string, { TEMPORAL_UI_URL, TEMPORAL_NAMESPACE }: Config): string | null {
+/**
+ * The run's own page in the Temporal UI, where its address is known: the tab that shows summary and current details. Without
+ * the run's id the UI shows the newest run of the workflow id, which may be a later attempt's.
+ */
+function temporalUrl(row: RolloutRow, { TEMPORAL_UI_URL, TEMPORAL_NAMESPACE }: Config): string | null {
   if (TEMPORAL_UI_URL === undefined) return null;
-  return `${TEMPORAL_UI_URL.replace(/\/+$/, '')}/namespaces/${encodeURIComponent(TEMPORAL_NAMESPACE)}/workflows/${encodeURIComponent(workflowId)}`;
+  const workflow = `${TEMPORAL_UI_URL.replace(/\/+$/, '')}/namespaces/${encodeURIComponent(TEMPORAL_NAMESPACE)}/workflows/${encodeURIComponent(row.workflow_id)}`;
+  return row.run_id === null ? workflow : `${workflow}/${encodeURIComponent(row.run_id)}/user-metadata`;
 }

@@ -19,17 +19,18 @@ export async function startRollout(
   { pool, temporal }: StartDeps,
   rollout: PendingRollout,
 ): Promise<'started' | 'waiting'> {
-  if ((await temporal.start(startRequest(rollout))) === 'started') {
-    await markStarted(pool, rollout);
+  const started = await temporal.start(startRequest(rollout));
+  if (started !== 'already_running') {
+    await markStarted(pool, rollout, started.runId);
     return 'started';
   }
   const running = await temporal.runningRollout(rollout.workflowId);
-  if (running === rollout.id) {
-    await markStarted(pool, rollout);
+  if (running?.rolloutId === rollout.id) {
+    await markStarted(pool, rollout, running.runId);
     return 'started';
   }
   // The text is the memory of having asked: it survives this process and is what an operator sees in the row.
-  const waiting = `waits for the run of rollout ${running ?? '(unknown)'} to end`;
+  const waiting = `waits for the run of rollout ${running?.rolloutId ?? '(unknown)'} to end`;
   if (running !== undefined && rollout.lastError !== waiting) {
     await temporal.signal(rollout.workflowId, supersedeSignal.name, { rolloutId: rollout.id });
   }

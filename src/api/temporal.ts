@@ -35,11 +35,17 @@ export interface StartRequest {
   details: string;
 }
 
+export interface RunningRollout {
+  /** Null when it was not started by Fleetwave. */
+  rolloutId: string | null;
+  runId: string;
+}
+
 /** All that the API asks of Temporal, each with a deadline. */
 export interface TemporalGateway {
-  start(request: StartRequest): Promise<'started' | 'already_running'>;
-  /** The rollout that the running workflow of this id was started for; undefined when none is running. */
-  runningRollout(workflowId: string): Promise<string | null | undefined>;
+  start(request: StartRequest): Promise<{ runId: string } | 'already_running'>;
+  /** What the running workflow of this id was started for; undefined when none is running. */
+  runningRollout(workflowId: string): Promise<RunningRollout | undefined>;
   signal(workflowId: string, name: string, payload?: unknown): Promise<'sent' | 'not_running'>;
   /** What the workflow says of itself; null when it, its worker or Temporal does not answer in time. */
   status(workflowId: string): Promise<RolloutStatusView | null>;
@@ -108,9 +114,9 @@ async function start(
   client: Client,
   taskQueue: string,
   { workflowId, input, summary, details }: StartRequest,
-): Promise<'started' | 'already_running'> {
+): Promise<{ runId: string } | 'already_running'> {
   try {
-    await client.workflow.start(rolloutWorkflowType, {
+    const handle = await client.workflow.start(rolloutWorkflowType, {
       workflowId,
       taskQueue,
       args: [input],
@@ -125,18 +131,18 @@ async function start(
         { key: searchAttributes.status, value: 'pending' },
       ],
     });
-    return 'started';
+    return { runId: handle.firstExecutionRunId };
   } catch (error) {
     if (error instanceof WorkflowExecutionAlreadyStartedError) return 'already_running';
     throw error;
   }
 }
 
-async function runningRollout(client: Client, workflowId: string): Promise<string | null | undefined> {
+async function runningRollout(client: Client, workflowId: string): Promise<RunningRollout | undefined> {
   try {
-    const { status, memo } = await client.workflow.getHandle(workflowId).describe();
+    const { status, memo, runId } = await client.workflow.getHandle(workflowId).describe();
     if (status.name !== 'RUNNING') return undefined;
-    return typeof memo?.['rolloutId'] === 'string' ? memo['rolloutId'] : null;
+    return { rolloutId: typeof memo?.['rolloutId'] === 'string' ? memo['rolloutId'] : null, runId };
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return undefined;
     throw error;

@@ -53,7 +53,11 @@ export async function postponeStart(pool: Pool, rolloutId: string, error: string
  * looks alive has lost its workflow (terminated, or its history deleted): it ends here, or it would look alive for ever
  * and stand in the way of `image_rollouts_one_running_per_tag`. Done twice, the second time changes nothing.
  */
-export async function markStarted(pool: Pool, rollout: Pick<PendingRollout, 'id' | 'workflowId'>): Promise<void> {
+export async function markStarted(
+  pool: Pool,
+  rollout: Pick<PendingRollout, 'id' | 'workflowId'>,
+  runId: string,
+): Promise<void> {
   await inTransaction(pool, async (client) => {
     await client.query(
       `with lost as (
@@ -66,10 +70,10 @@ export async function markStarted(pool: Pool, rollout: Pick<PendingRollout, 'id'
     );
     await client.query(
       `with started as (
-         update image_rollouts set dispatched_at = now(), dispatch_error = null where id = $1 and dispatched_at is null returning id, workflow_id
+         update image_rollouts set dispatched_at = now(), dispatch_error = null, run_id = $2 where id = $1 and dispatched_at is null returning id, workflow_id
        )
-       insert into rollout_events (rollout_id, type, data) select id, 'rollout.dispatched', jsonb_build_object('workflow_id', workflow_id) from started`,
-      [rollout.id],
+       insert into rollout_events (rollout_id, type, data) select id, 'rollout.dispatched', jsonb_build_object('workflow_id', workflow_id, 'run_id', $2::text) from started`,
+      [rollout.id, runId],
     );
   });
 }

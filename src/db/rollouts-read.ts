@@ -16,6 +16,8 @@ export interface RolloutRow {
   trigger: string;
   actor: string;
   workflow_id: string;
+  /** Null until the workflow was started. */
+  run_id: string | null;
   dispatched_at: Date | null;
   dispatch_error: string | null;
   progress: Record<string, unknown> | null;
@@ -29,7 +31,7 @@ export interface RolloutRow {
   ended_at: Date | null;
 }
 
-const COLUMNS = `id, image, image_name, registry, repository, tag, digest, attempt, status, strategy, policy_id, trigger, actor, workflow_id,
+const COLUMNS = `id, image, image_name, registry, repository, tag, digest, attempt, status, strategy, policy_id, trigger, actor, workflow_id, run_id,
   dispatched_at, dispatch_error, progress, reason, error, left_out, created_at, (created_at at time zone 'UTC')::text || '+00' as created_key, started_at, ended_at`;
 
 export interface RolloutFilter {

@@ -124,7 +124,7 @@ function fakeTemporal(): FakeTemporal {
     outcome: 'sent',
     view: null,
     reachable: true,
-    start: () => Promise.resolve('started'),
+    start: () => Promise.resolve({ runId: 'run-1' }),
     runningRollout: () => Promise.resolve(undefined),
     signal: (workflowId, name, payload) => {
       if (fake.outcome instanceof Error) return Promise.reject(fake.outcome);

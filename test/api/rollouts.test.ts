@@ -70,6 +70,10 @@ describe('reading rollouts', () => {
     expect(json.temporal_url).toBe(
       `http://temporal.test/namespaces/default/workflows/${encodeURIComponent(json.workflow_id)}`,
     );
+    await rig.database.pool.query("update image_rollouts set run_id = 'run-7' where id = $1", [id]);
+    expect((await rig.admin('GET', `/api/v1/rollouts/${id}`)).json.temporal_url).toBe(
+      `${json.temporal_url}/run-7/user-metadata`,
+    );
     expect(json.counts).toMatchObject({
       planned: 7,
       attempted: 5,

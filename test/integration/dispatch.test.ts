@@ -92,6 +92,7 @@ test('an accepted push starts its workflow at once, with a summary, search attri
   });
   expect(await described.staticSummary()).toBe(`docker.io/library/redis:${tag}, staged, from webhook`);
   expect(await described.staticDetails()).toContain(body.rollout_id);
+  expect(await row(body.rollout_id)).toMatchObject({ run_id: described.runId });
   const events = await database.pool.query('select type from rollout_events where rollout_id = $1 order by id', [
     body.rollout_id,
   ]);
@@ -250,7 +251,7 @@ test('the gateway tells a workflow that is not running from one that does not an
   dispatch(gateway);
   await until(isDispatched(body.rollout_id));
   const workflowId = `rollout:docker.io/library/redis:${tag}`;
-  expect(await gateway.runningRollout(workflowId)).toBe(body.rollout_id);
+  expect(await gateway.runningRollout(workflowId)).toMatchObject({ rolloutId: body.rollout_id });
   expect(await gateway.signal(workflowId, 'pause')).toBe('sent');
   // No worker polls its task queue.
   expect(await gateway.status(workflowId)).toBeNull();

@@ -653,6 +653,7 @@ create table public.image_rollouts (
   delivery_id uuid,
   pushed_at timestamp with time zone,
   workflow_id text not null,
+  run_id text,
   dispatched_at timestamp with time zone,
   dispatch_attempts integer not null default 0,
   dispatch_after timestamp with time zone not null default now(),

@@ -14,6 +14,7 @@ import { holds, proveRelease, proveRollback, type Check } from './demo-proof';
 import { startReleaseSource } from './demo-push';
 import { createDevices, createPolicy, demoConfig, demoEnvironment } from './demo-setup';
 import { createStory } from './demo-story';
+import { removePlaceOf } from './postgres-place';
 import { terminalProgress } from './progress';
 import { startStack } from './stack';
 import { waitFor } from './wait-for';
@@ -53,6 +54,7 @@ export async function runDemo(options: DemoOptions): Promise<void> {
 }
 
 function clear(directory: string, keepLogs: boolean): void {
+  removePlaceOf(directory);
   const inside = readdirSync(directory).filter((name) => !name.endsWith('.log'));
   for (const path of keepLogs ? inside.map((name) => join(directory, name)) : [directory])
     rmSync(path, { recursive: true, force: true });

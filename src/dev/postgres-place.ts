@@ -13,7 +13,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Account, PostgresBinaries } from './postgres-binaries';
 
 /** Survives a restart of the machine and can be entered by every user. */
@@ -48,6 +48,16 @@ export function placeForCluster(directory: string, account: Account | undefined)
   writeFileSync(kept, place);
   writeFileSync(join(place, 'data-directory'), directory);
   return place;
+}
+
+/** For a data directory that is thrown away: removes what was put elsewhere for it. Its server must have ended. */
+export function removePlaceOf(directory: string): void {
+  const kept = join(directory, 'postgres.place');
+  if (!existsSync(kept)) return;
+  const place = readFileSync(kept, 'utf8');
+  const isOurs = dirname(place) === OPEN_DIRECTORY && basename(place).startsWith(PLACE_PREFIX);
+  if (isOurs && existsSync(place) && lstatSync(place).uid === process.getuid?.())
+    rmSync(place, { recursive: true, force: true });
 }
 
 /** Whose data directory has been deleted, or has another place by now, so that nothing can find the cluster any more. */

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { migrate } from '../db/migrate';
 import { createPool } from '../db/pool';
 import { startPostgres } from './postgres';
+import { removePlaceOf } from './postgres-place';
 import { dumpSchema } from './schema-dump';
 
 const TARGET = resolve(__dirname, '..', '..', 'test', 'support', 'schema.sql');
@@ -21,6 +22,7 @@ async function main(): Promise<void> {
     await pool.end();
   } finally {
     await postgres.stop();
+    removePlaceOf(directory);
     rmSync(directory, { recursive: true, force: true });
   }
 }

@@ -9,6 +9,7 @@ import { startFleet, type Fleet } from '../../src/agent/fleet';
 import { createApiClient, type ApiClient } from '../../src/cli/api-client';
 import { createPool } from '../../src/db/pool';
 import { demoConfig, demoEnvironment } from '../../src/dev/demo-setup';
+import { removePlaceOf } from '../../src/dev/postgres-place';
 import { silentProgress } from '../../src/dev/progress';
 import { startStack, type Stack } from '../../src/dev/stack';
 import { waitFor } from '../../src/dev/wait-for';
@@ -47,6 +48,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   for (const cleanup of cleanups.reverse()) await cleanup();
+  removePlaceOf(directory);
   rmSync(directory, { recursive: true, force: true });
 });
 

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
@@ -61,6 +61,14 @@ function leftRunning(): string[] {
     .filter((command) => command.includes(directory));
 }
 
+/** Where root's PostgreSQL keeps its data for a directory that only root can enter; as another user there is none. */
+function clustersElsewhere(): string[] {
+  return readdirSync('/var/tmp').filter((name) => {
+    const kept = join('/var/tmp', name, 'data-directory');
+    return name.startsWith('fleetwave-data-') && existsSync(kept) && readFileSync(kept, 'utf8').startsWith(directory);
+  });
+}
+
 test('the demo rolls a good release out, a bad one back, proves both from the database, ends with 0 and leaves nothing', async () => {
   const run = startDemo();
   const code = await run.ended;
@@ -81,14 +89,17 @@ test('the demo rolls a good release out, a bad one back, proves both from the da
   expect(proof.filter((line) => !line.trimEnd().endsWith('ok'))).toEqual([]);
   expect(leftRunning()).toEqual([]);
   expect(readdirSync(directory)).toEqual([]);
+  expect(clustersElsewhere()).toEqual([]);
 });
 
 test('Ctrl-C in the middle stops everything it started', async () => {
   const run = startDemo();
   await run.says('batch 1/3 in progress');
   expect(leftRunning()).not.toEqual([]);
+  expect(clustersElsewhere()).toHaveLength(process.getuid?.() === 0 ? 1 : 0);
   demo?.kill('SIGINT');
   expect(await run.ended).toBe(130);
   expect(leftRunning()).toEqual([]);
   expect(readdirSync(directory)).toEqual([]);
+  expect(clustersElsewhere()).toEqual([]);
 });

@@ -7,6 +7,7 @@ import { migrate } from '../../src/db/migrate';
 import { findTemporal } from '../../src/dev/find-temporal';
 import { commandLineOf, ProcessRecord } from '../../src/dev/leftovers';
 import { startPostgres } from '../../src/dev/postgres';
+import { removePlaceOf } from '../../src/dev/postgres-place';
 import { terminalProgress } from '../../src/dev/progress';
 import { startTemporalServer } from '../../src/dev/temporal-server';
 
@@ -43,6 +44,7 @@ export async function startTestServers(): Promise<TestServers> {
   const stops: (() => Promise<void>)[] = [];
   const stop = async () => {
     for (const stopOne of stops.splice(0).reverse()) await stopOne();
+    removePlaceOf(directory);
     rmSync(directory, { recursive: true, force: true });
   };
   try {
@@ -113,6 +115,7 @@ async function endAbandonedRuns(): Promise<void> {
     const owner = ownerOf(directory);
     if (owner === undefined || commandLineOf(owner) !== undefined) continue;
     await new ProcessRecord(directory).endLeftovers();
+    removePlaceOf(directory);
     rmSync(directory, { recursive: true, force: true });
   }
 }

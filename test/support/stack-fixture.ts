@@ -9,6 +9,7 @@ import { createPool } from '../../src/db/pool';
 import { keepNumber } from '../../src/dev/data-directory';
 import { demoConfig, demoEnvironment } from '../../src/dev/demo-setup';
 import { freePort } from '../../src/dev/ports';
+import { removePlaceOf } from '../../src/dev/postgres-place';
 import { silentProgress } from '../../src/dev/progress';
 import { startStack, type Stack } from '../../src/dev/stack';
 import { dockerHubBody } from './intake';
@@ -48,6 +49,7 @@ export async function startTestStack(): Promise<TestStack> {
   const directory = mkdtempSync(join(tmpdir(), 'fleetwave-stack-test-'));
   const closers: (() => Promise<unknown>)[] = [
     () => {
+      removePlaceOf(directory);
       rmSync(directory, { recursive: true, force: true });
       return Promise.resolve();
     },

@@ -1,4 +1,4 @@
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { commandDescriptions, type Command as RolloutCommand } from '../domain/commands';
 import { rolloutStatuses } from '../domain/rollout-states';
 import { apiAccess } from './access';
@@ -6,7 +6,7 @@ import { createApiClient, type ApiClient } from './api-client';
 import { CliError, exitCodes } from './cli-error';
 import { describeImages } from './image-command';
 import { commandRollout, listRollouts, showRollout, type ListOptions, type ShowOptions } from './rollout-commands';
-import { parts, runPart, type Part } from './run-part';
+import { runPart, type Part } from './run-part';
 import type { Terminal } from './terminal';
 
 export interface ProgramOptions {
@@ -21,6 +21,14 @@ const partDescriptions: Readonly<Record<Part, string>> = {
   migrate: 'bring the database schema up to date, then end',
   api: 'run the HTTP API',
   worker: 'run the Temporal worker',
+};
+
+const partSettings: Readonly<Record<Part, string>> = {
+  start: 'The README lists the environment variables it heeds, such as PORT and FLEETWAVE_DATA_DIR.',
+  demo: 'It uses free ports and a temporary directory, whatever the environment says.',
+  migrate: 'It needs DATABASE_URL.',
+  api: 'It needs DATABASE_URL and TEMPORAL_ADDRESS; the README lists the other environment variables it heeds.',
+  worker: 'It needs DATABASE_URL and TEMPORAL_ADDRESS; the README lists the other environment variables it heeds.',
 };
 
 const rolloutCommands: readonly RolloutCommand[] = [
@@ -97,7 +105,7 @@ function addParts(program: Command, finish: (code: number) => void): void {
       .summary(partDescriptions[part])
       .addHelpText(
         'after',
-        `\nRuns ${parts[part]} in the foreground, configured by the environment; signals are passed on.`,
+        `\nRuns in the foreground until it is done or gets SIGINT (Ctrl-C) or SIGTERM. ${partSettings[part]}`,
       )
       .action(async () => {
         finish(await runPart(part, []));
@@ -113,7 +121,7 @@ function addRollouts(program: Command, terminal: Terminal, finish: (code: number
     .description('list the rollouts, newest first')
     .addOption(new Option('--status <status>', 'only those in this state').choices(rolloutStatuses))
     .option('--image <reference>', 'only those of this image')
-    .option('--limit <number>', 'at most so many (default 50)')
+    .option('--limit <number>', 'at most so many, 1 to 500 (default 50)', listLimit)
     .option('--json', 'print JSON instead of a table')
     .action(async (given: ListOptions) => {
       await listRollouts(api(), given, terminal);
@@ -143,6 +151,13 @@ function addRollouts(program: Command, terminal: Terminal, finish: (code: number
         await commandRollout(api(), command, id, given.reason, terminal);
       });
   }
+}
+
+/** Checked here: the API's answer speaks of a query that nobody at a terminal has written. */
+function listLimit(given: string): string {
+  if (!/^\d{1,3}$/.test(given) || Number(given) < 1 || Number(given) > 500)
+    throw new InvalidArgumentError('It is a whole number from 1 to 500.');
+  return given;
 }
 
 function addImage(program: Command, options: ProgramOptions, finish: (code: number) => void): void {

@@ -10,8 +10,10 @@ export interface BatchProgress {
   rollingBack: number;
   /** Run the new image, and have to stay up for the soak time. */
   soaking: number;
-  /** Told, and no more known of them. */
+  /** Said that they are at it. */
   updating: number;
+  /** Their target is written, and no more is known of them. */
+  told: number;
   /** Skipped, superseded or otherwise left out. */
   leftOut: number;
 }
@@ -25,12 +27,13 @@ export function batchProgress(batch: RolloutBatch): BatchProgress {
     rolledBack: sum('rolled_back'),
     rollingBack: sum('rolling_back'),
     soaking: sum('soaking'),
+    updating: sum('updating'),
   };
-  const settled = Object.values(known).reduce((total, devices) => total + devices, 0);
+  const spokenOf = Object.values(known).reduce((total, devices) => total + devices, 0);
   return {
     planned: batch.planned,
     ...known,
-    updating: Math.max(0, sum('attempted') - settled),
+    told: Math.max(0, sum('attempted') - spokenOf),
     leftOut: sum('skipped', 'deferred', 'superseded'),
   };
 }
@@ -43,6 +46,7 @@ const barParts = [
   { name: 'rollingBack', character: '~', color: 'yellow' },
   { name: 'soaking', character: '▓', color: 'cyan' },
   { name: 'updating', character: '▒', color: 'cyan' },
+  { name: 'told', character: '▒', color: 'dim' },
   { name: 'leftOut', character: '-', color: 'dim' },
 ] as const satisfies readonly { name: keyof BatchProgress; character: string; color: keyof Colors }[];
 const PENDING = '░';

@@ -1,5 +1,5 @@
 import { familiarName } from '../domain/image-reference';
-import type { Rollout, RolloutStatusAnswer } from './answers';
+import type { Rollout, RolloutBatch, RolloutStatusAnswer } from './answers';
 import { batchProgress, drawBar, type BatchProgress } from './progress-bar';
 import type { Colors } from './terminal';
 
@@ -32,15 +32,16 @@ export function rolloutLines({ rollout, status }: RolloutState, columns: number,
   ];
   const barWidth = Math.max(10, Math.min(40, columns - 58));
   for (const batch of rollout.batches) {
-    const bar = drawBar(batchProgress(batch), barWidth, colors);
+    const progress = batchProgress(batch);
+    const bar = drawBar(progress, barWidth, colors);
     const label = `batch ${batch.number}/${rollout.batches.length}`.padEnd(11);
     lines.push(
-      `  ${label} ${bar} ${describeProgress(batchProgress(batch))}${batch.status === 'pending' ? '' : `, ${words(batch.status)}`}`,
+      `  ${label} ${bar} ${describeProgress(progress, hasEnded(rollout))}${batch.status === 'pending' ? '' : `, ${batchWords(batch, rollout)}`}`,
     );
   }
   const facts: [string, string | null | undefined][] = [
-    ['waiting for', waitingSentence(status)],
-    ['next rule', status.next_rule],
+    ['waiting for', hasEnded(rollout) ? null : waitingSentence(status)],
+    ['next rule', hasEnded(rollout) ? null : status.next_rule],
     ['you can', hasEnded(rollout) ? null : status.commands.join(', ')],
     ['because', rollout.reason],
     ['error', rollout.error],
@@ -60,28 +61,46 @@ function factLines({ rollout, status }: RolloutState): string[] {
     .filter((batch) => batch.status !== 'pending')
     .map(
       (batch) =>
-        `batch ${batch.number}/${rollout.batches.length} ${words(batch.status)}: ${describeProgress(batchProgress(batch))}`,
+        `batch ${batch.number}/${rollout.batches.length} ${batchWords(batch, rollout)}: ${describeProgress(batchProgress(batch), hasEnded(rollout))}`,
     );
   // The number of devices waited for changes with every report and is in the batch's own line already.
-  const waiting = status.waiting_for ? `: waiting for ${status.waiting_for.replace(/\d+ devices?/, 'devices')}` : '';
+  const waiting =
+    status.waiting_for && !hasEnded(rollout)
+      ? `: waiting for ${status.waiting_for.replace(/\d+ devices?/, 'devices')}`
+      : '';
   lines.push(`${words(status.status)}${waiting}`);
   if (rollout.reason) lines.push(`because: ${rollout.reason}`);
   if (rollout.error) lines.push(`error: ${rollout.error}`);
   return lines;
 }
 
-export function describeProgress(progress: BatchProgress): string {
-  const parts: [number, string][] = [
-    [progress.healthy, 'healthy'],
-    [progress.failed, 'failed'],
-    [progress.rolledBack, 'put back'],
-    [progress.rollingBack, 'being put back'],
-    [progress.soaking, 'soaking'],
-    [progress.updating, 'updating'],
-    [progress.leftOut, 'left out'],
+/** A rollout that has ended has nothing under way: what was not proven by then stays so in its record. */
+export function describeProgress(progress: BatchProgress, ended: boolean): string {
+  const { healthy, failed, rolledBack, rollingBack, soaking, updating, told, leftOut, planned } = progress;
+  const settled: [number, string][] = [
+    [healthy, 'healthy'],
+    [failed, 'failed'],
+    [rolledBack, 'put back'],
   ];
+  const underWay: [number, string][] = ended
+    ? [
+        [soaking + updating + told, 'told, not proven'],
+        [rollingBack, 'told to go back, not proven'],
+      ]
+    : [
+        [rollingBack, 'being put back'],
+        [soaking, 'soaking'],
+        [updating, 'updating'],
+        [told, 'told'],
+      ];
+  const parts: [number, string][] = [...settled, ...underWay, [leftOut, 'left out']];
   const said = parts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
-  return said.length === 0 ? `${progress.planned} to go` : `${said.join(', ')} (of ${progress.planned})`;
+  if (said.length === 0) return ended ? `${planned} not told` : `${planned} to go`;
+  return `${said.join(', ')} (of ${planned})`;
+}
+
+function batchWords(batch: RolloutBatch, rollout: Rollout): string {
+  return words(hasEnded(rollout) && batch.status === 'in_progress' ? 'stopped' : batch.status);
 }
 
 function waitingSentence(status: RolloutStatusAnswer): string | null {

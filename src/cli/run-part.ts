@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import { resolve } from 'node:path';
 
 /** The parts that are programs of their own, by the command that runs them. The command only starts them: a worker's code is not loaded to print an image reference. */
-export const parts = {
+const parts = {
   api: 'api/main.js',
   worker: 'worker/main.js',
   migrate: 'dev/migrate-main.js',

@@ -4,6 +4,10 @@ import { evidenceOf, type StatusCounts } from './verdict';
 export interface PublicCounts {
   planned: number;
   attempted: number;
+  /** Their target is written, and they have not said anything about it yet. */
+  told: number;
+  /** They said that they are at it. */
+  updating: number;
   healthy: number;
   soaking: number;
   failed: number;
@@ -31,6 +35,8 @@ export function publicCounts(counts: StatusCounts, { alreadyOnTarget, leftOut }:
   return {
     planned: Object.values(counts).reduce((sum, devices) => sum + devices, 0),
     attempted: evidence.attempted,
+    told: counts.scheduled ?? 0,
+    updating: counts.updating ?? 0,
     healthy: evidence.healthy,
     soaking: evidence.soaking,
     failed: counts.failed ?? 0,

@@ -82,3 +82,24 @@ test('an id that is none is refused before anything is asked', async () => {
   expect(err).toContain('`fleetwave rollouts` lists them');
   expect(seen).toHaveLength(asked);
 });
+
+test.each(['abc', '0', '501', '1.5', ''])(
+  '--limit %p is refused in a sentence, before anything is asked',
+  async (limit) => {
+    const asked = seen.length;
+    const { code, err } = await run(['rollouts', `--limit=${limit}`]);
+    expect(code).toBe(2);
+    expect(err).toContain('a whole number from 1 to 500');
+    expect(seen).toHaveLength(asked);
+  },
+);
+
+test.each(['start', 'demo', 'migrate', 'api', 'worker', 'rollouts', 'rollout', 'pause', 'image'])(
+  'the help of %s speaks to its user, not of files of this program',
+  async (command) => {
+    const { code, out } = await run([command, '--help']);
+    expect(code).toBe(0);
+    expect(out).toContain('Usage: fleetwave');
+    expect(out).not.toMatch(/\.js|\.ts|main|dist/);
+  },
+);

@@ -61,9 +61,17 @@ describe('a progress bar', () => {
 
   test('tells healthy, failed, updating and pending devices apart without colour', () => {
     const progress = batchProgress(
-      batch(1, 100, 'in_progress', { attempted: 60, healthy: 35, soaking: 5, failed: 5, timed_out: 5 }),
+      batch(1, 100, 'in_progress', {
+        attempted: 60,
+        healthy: 35,
+        soaking: 5,
+        failed: 5,
+        timed_out: 5,
+        updating: 6,
+        told: 4,
+      }),
     );
-    expect(progress).toEqual({ ...nothing, planned: 100, healthy: 35, soaking: 5, failed: 10, updating: 10 });
+    expect(progress).toEqual({ ...nothing, planned: 100, healthy: 35, soaking: 5, failed: 10, updating: 6, told: 4 });
     expect(drawBar(progress, 20, plainColors)).toBe('███████xx▓▒▒░░░░░░░░');
   });
 
@@ -106,7 +114,25 @@ describe('a rollout', () => {
     );
     expect(changedLines(undefined, state)).toHaveLength(3);
     expect(changedLines(state, state)).toEqual([]);
-    expect(changedLines(state, next)).toEqual(['batch 2/2 in progress: 70 healthy, 10 updating (of 80)']);
+    expect(changedLines(state, next)).toEqual(['batch 2/2 in progress: 70 healthy, 10 told (of 80)']);
+  });
+
+  test('a device that was only told is not called updating', () => {
+    const told = stateOf([batch(1, 20, 'in_progress', { attempted: 3, told: 2, updating: 1 })]);
+    expect(rolloutLines(told, 100, plainColors).join('\n')).toContain('1 updating, 2 told (of 20)');
+  });
+
+  test('that has ended reads as if nothing went on', () => {
+    const counts = { attempted: 9, healthy: 2, told: 1, updating: 1, soaking: 1, rolling_back: 4 };
+    const ended = stateOf([batch(1, 9, 'in_progress', counts), batch(2, 20, 'pending', {})], {
+      status: 'failed',
+      until: '2026-01-01T00:00:00Z',
+    });
+    for (const text of [rolloutLines(ended, 200, plainColors).join('\n'), changedLines(undefined, ended).join('\n')]) {
+      expect(text).toContain('2 healthy, 3 told, not proven, 4 told to go back, not proven (of 9)');
+      expect(text).not.toMatch(/updating|soaking|being put back|in progress|waiting for|next rule|\d to go/);
+    }
+    expect(rolloutLines(ended, 200, plainColors).join('\n')).toContain('20 not told');
   });
 
   test('that has ended offers no command', () => {

@@ -1,7 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { createDevices } from '../db/create-devices';
-import { deleteDevice, listDevices, normalizedImage, readDevice, updateDevice, type DeviceRow } from '../db/devices';
+import { deleteDevice, listDevices, readDevice, updateDevice, type AskedImage, type DeviceRow } from '../db/devices';
+import { parseImageReference } from '../domain/image-reference';
 import { jsonBody, MIB } from './body';
 import { page } from './cursor';
 import type { ApiDeps } from './deps';
@@ -22,7 +23,12 @@ const CreatedDevices = z.object({ devices: z.array(z.object({ uuid: Uuid, api_ke
 const DeviceQuery = pageQuery(z.guid()).extend({
   fleet_id: text(128).optional(),
   tag: TagSelector.optional(),
-  image: text(600).optional(),
+  image: text(600)
+    .optional()
+    .describe(
+      'Devices whose target state has this image; with a tag or a digest, only those that name just it. In any form: `redis`, `docker.io/library/redis:7-alpine`.',
+    )
+    .meta({ example: 'redis:7-alpine' }),
 });
 
 export function deviceRoutes(deps: ApiDeps): Route[] {
@@ -79,12 +85,10 @@ export function deviceRoutes(deps: ApiDeps): Route[] {
         },
       },
       handle: async ({ query }) => {
-        const image = query.image === undefined ? undefined : await normalizedImage(pool, query.image);
-        if (image === null) throw invalidInput([{ path: 'query.image', message: 'is not an image reference' }]);
         const rows = await listDevices(pool, {
           fleetId: query.fleet_id,
           tag: splitTag(query.tag),
-          image,
+          image: askedImage(query.image),
           after: query.cursor,
           limit: query.limit,
         });
@@ -160,6 +164,14 @@ function shown(row: DeviceRow, { lastSeen }: ApiDeps): z.infer<typeof Device> {
     created_at: row.created_at.toISOString(),
     updated_at: row.updated_at.toISOString(),
   };
+}
+
+function askedImage(text: string | undefined): AskedImage | undefined {
+  if (text === undefined) return undefined;
+  const parsed = parseImageReference(text);
+  if (!parsed.ok) throw invalidInput([{ path: 'query.image', message: parsed.error }]);
+  const { image, tag, digest } = parsed.reference;
+  return { image, tag, digest };
 }
 
 function splitTag(tag: string | undefined): { key: string; value: string } | undefined {

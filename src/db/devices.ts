@@ -21,10 +21,16 @@ const FROM = 'from devices d left join device_target_state s on s.device_uuid = 
 export interface DeviceFilter {
   fleetId: string | undefined;
   tag: { key: string; value: string } | undefined;
-  /** A normalised image. */
-  image: string | undefined;
+  image: AskedImage | undefined;
   after: string | undefined;
   limit: number;
+}
+
+/** A normalised image, and the tag or digest that a service of it must name, where one was asked for. */
+export interface AskedImage {
+  image: string;
+  tag: string | null;
+  digest: string | null;
 }
 
 /** Devices in the order of their uuid. Conditions that are not asked for are left out, so that each plan uses its index. */
@@ -39,12 +45,33 @@ export async function listDevices(pool: Pool, filter: DeviceFilter): Promise<Dev
   if (filter.fleetId !== undefined) add((place) => `d.fleet_id = ${place}`, filter.fleetId);
   if (filter.tag !== undefined)
     add((place) => `d.tags @> ${place}::jsonb`, JSON.stringify({ [filter.tag.key]: filter.tag.value }));
-  if (filter.image !== undefined) add((place) => `fleetwave.app_images(s.apps) @> array[${place}::text]`, filter.image);
+  if (filter.image !== undefined) {
+    const { image, tag, digest } = filter.image;
+    // The index narrows to the devices of the image; only their documents are read for what follows its name.
+    add((place) => `fleetwave.app_images(s.apps) @> array[${place}::text]`, image);
+    if (tag !== null || digest !== null)
+      add((place) => `exists (${namesReference(place)})`, JSON.stringify({ image, tag, digest }));
+  }
   const { rows } = await pool.query<DeviceRow>(
     `select ${COLUMNS} ${FROM} ${where.length === 0 ? '' : `where ${where.join(' and ')}`} order by d.uuid limit $1`,
     values,
   );
   return rows;
+}
+
+/**
+ * True for a service one of whose two image fields has the image with the asked tag and digest. A reference with neither
+ * means `latest`, as it does to every engine.
+ */
+function namesReference(place: string): string {
+  const asked = (key: string): string => `(${place}::jsonb ->> '${key}')`;
+  return `select from jsonb_each(s.apps) app,
+       jsonb_array_elements(case when jsonb_typeof(app.value -> 'services') = 'array' then app.value -> 'services' else '[]' end) service,
+       lateral (values (service ->> 'imageName'), (service #>> '{config,image}')) named (reference),
+       fleetwave.parse_image(named.reference) parsed
+     where named.reference is not null and fleetwave.normalized_image(named.reference) = ${asked('image')}
+       and (${asked('tag')} is null or coalesce(parsed.tag, case when parsed.digest is null then 'latest' end) = ${asked('tag')})
+       and (${asked('digest')} is null or parsed.digest = ${asked('digest')})`;
 }
 
 export async function readDevice(pool: Pool, uuid: string): Promise<DeviceRow | null> {

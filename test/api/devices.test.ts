@@ -146,10 +146,32 @@ describe('finding devices', () => {
       (await followPages(`/api/v1/devices?${query}`, 'devices')).map((device) => device.uuid);
     expect(await uuids('tag=ring:canary')).toContain(made[0]);
     expect(await uuids('fleet_id=find&tag=place:a:b')).toEqual([made[0]]);
-    for (const form of ['mongo', 'library/mongo:4', 'docker.io/library/mongo', 'index.docker.io/mongo'])
+    for (const form of ['mongo', 'library/mongo:6', 'docker.io/library/mongo', 'index.docker.io/mongo:6'])
       expect(await uuids(`image=${form}`)).toEqual([made[1]]);
+    expect(await uuids('image=mongo:4')).toEqual([]);
     expect(await uuids('image=registry.acme.io:5000/redis')).toEqual([made[0]]);
     expect(await uuids('fleet_id=find&image=redis')).toEqual([]);
+  });
+
+  test('are found by tag and by digest, in either field, and no tag means latest', async () => {
+    const digest = `sha256:${'a'.repeat(64)}`;
+    const named = ['exact:7-alpine', 'exact:7', `exact:7@${digest}`, `exact@${digest}`, 'exact'];
+    const devices = named.flatMap((reference) =>
+      [{ imageName: reference }, { config: { image: reference } }].map((service) => ({
+        target_state: { apps: { '1': { services: [{ imageName: 'other:7-alpine' }, service] } } },
+      })),
+    );
+    const made = (await rig.admin('POST', '/api/v1/devices', { devices })).json.devices.map((one: any) => one.uuid);
+    const found = async (image: string) => {
+      const { json } = await rig.admin('GET', `/api/v1/devices?image=${encodeURIComponent(image)}`);
+      return [...new Set(json.devices.map((one: any) => named[Math.floor(made.indexOf(one.uuid) / 2)]))].sort();
+    };
+    expect(await found('exact')).toEqual([...named].sort());
+    expect(await found('docker.io/library/exact:7-alpine')).toEqual(['exact:7-alpine']);
+    expect(await found('exact:7')).toEqual(['exact:7', `exact:7@${digest}`]);
+    expect(await found(`exact@${digest}`)).toEqual([`exact:7@${digest}`, `exact@${digest}`].sort());
+    expect(await found(`exact:7@${digest}`)).toEqual([`exact:7@${digest}`]);
+    expect(await found('exact:latest')).toEqual(['exact']);
   });
 
   test.each([

@@ -272,7 +272,7 @@ describe('a newer rollout', () => {
     await rig.tell({ batches: [1, 9] }, async ({ handle, env }) => {
       await env.sleep('200s');
       await handle.signal('pause', { reason: 'looks odd', actor: 'ana' });
-      const status = await handle.query<{ waiting_for: string }, []>('status');
+      const status = await handle.query<{ waiting_for: string }>('status');
       expect(status.waiting_for).toContain('paused because: looks odd');
       await handle.signal('resume');
       await handle.result();

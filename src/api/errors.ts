@@ -36,6 +36,7 @@ function logProblem(
       { reason: error instanceof Error ? error.message : String(error), ...request },
       'request could not be served now',
     );
+  else if (problem.extras.forTheLog !== undefined) log.warn(request, problem.extras.forTheLog);
 }
 
 function sendProblem(response: Response, problem: HttpProblem): void {

@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import { ConfigError, loadConfig, type Config } from '../config';
 import { assertSchemaCurrent } from '../db/migrate';
 import { createPool } from '../db/pool';
+import { explainUnreachable } from '../db/unreachable';
 import { createLogger, type Logger } from '../log';
 import { createApp } from './app';
 import { createBatchWatcher } from './batch-watcher';
@@ -36,7 +37,8 @@ async function startApi(config: Config, log: Logger): Promise<RunningApi> {
     await assertSchemaCurrent(pool);
   } catch (error) {
     await pool.end();
-    throw error;
+    const explained = explainUnreachable(config.DATABASE_URL, error);
+    throw explained === null ? error : new ConfigError(explained);
   }
   const temporal = createTemporalGateway({ config, log });
   const dispatcher = startDispatcher({ pool, log, temporal });

@@ -9,6 +9,8 @@ export interface ProblemExtras {
   /** Further members of the problem document, such as `current_version` of a conflict. */
   members?: Record<string, unknown>;
   headers?: Record<string, string>;
+  /** For whoever runs the installation: goes to the log, never into the answer. */
+  forTheLog?: string;
 }
 
 /**

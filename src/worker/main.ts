@@ -1,7 +1,8 @@
 import { Runtime, Worker, type LogLevel } from '@temporalio/worker';
 import { ConfigError, loadConfig, type Config } from '../config';
-import { assertSchemaCurrent } from '../db/migrate';
+import { assertSchemaCurrent, SchemaVersionError } from '../db/migrate';
 import { createPool } from '../db/pool';
+import { explainUnreachable } from '../db/unreachable';
 import { createLogger, type Logger } from '../log';
 import { connectTemporal } from './connection';
 import { scheduleMaintenance } from './maintenance-schedule';
@@ -14,7 +15,7 @@ import { registerSearchAttributes } from './register-search-attributes';
  */
 async function main(config: Config, log: Logger): Promise<void> {
   if (config.DATABASE_URL === undefined)
-    throw new ConfigError('DATABASE_URL is not set. Give it, or run everything on one machine with `npm start`.');
+    throw new ConfigError('DATABASE_URL is not set: give it, or run `npm start` for an embedded PostgreSQL');
   installRuntime(log);
   const stopping = new AbortController();
   const stop = (): void => stopping.abort(new Error('stopped before it was connected'));
@@ -27,7 +28,9 @@ async function main(config: Config, log: Logger): Promise<void> {
     onIdleError: (error) => log.warn({ err: error }, 'an idle database connection broke and was replaced'),
   });
   try {
-    await assertSchemaCurrent(pool);
+    await assertSchemaCurrent(pool).catch((error: unknown) => {
+      throw withRemedy(config.DATABASE_URL ?? '', error);
+    });
     const connection = await connectTemporal(config, log, stopping.signal);
     try {
       await registerSearchAttributes(connection, config.TEMPORAL_NAMESPACE);
@@ -41,6 +44,13 @@ async function main(config: Config, log: Logger): Promise<void> {
   } finally {
     await pool.end();
   }
+}
+
+/** What whoever starts the worker can mend is told in a sentence, without a stack. */
+function withRemedy(url: string, error: unknown): unknown {
+  if (error instanceof SchemaVersionError) return new ConfigError(error.message);
+  const explained = explainUnreachable(url, error);
+  return explained === null ? error : new ConfigError(explained);
 }
 
 /** The SDK's own log lines join ours, as JSON, at our level. */
@@ -63,18 +73,23 @@ function installRuntime(log: Logger): void {
   });
 }
 
+function explain(error: unknown): never {
+  process.stderr.write(`fleetwave worker: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+}
+
 function start(): void {
   let config: Config;
   try {
     config = loadConfig();
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    process.exit(1);
+    explain(error);
   }
   const log = createLogger({ level: config.LOG_LEVEL, component: 'worker' });
   main(config, log).then(
     () => process.exit(0),
     (error: unknown) => {
+      if (error instanceof ConfigError) explain(error);
       log.fatal({ err: error }, error instanceof Error ? error.message : 'the worker ended');
       process.exit(1);
     },

@@ -67,6 +67,9 @@ test.each<[string, Record<string, string>, string]>([
     type: 'urn:fleetwave:problem:webhook-not-authenticated',
     detail: 'the delivery is not authenticated',
   });
+  for (const part of ['FLEETWAVE_WEBHOOK_SECRET', 'Authorization: Bearer', 'X-Hub-Signature-256', '?secret='])
+    expect(intake.log()).toContain(part);
+  expect(intake.log()).not.toContain(SECRET);
   const written = await database.pool.query("select from image_rollouts where tag = '7.1'");
   expect(written.rowCount).toBe(0);
 });

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import express from 'express';
 import type { Pool, PoolClient } from 'pg';
 import { loadConfig } from '../../src/config';
-import { createLogger } from '../../src/log';
 import type { ApiDeps } from '../../src/api/deps';
 import { problemResponder } from '../../src/api/errors';
 import { mountRoutes } from '../../src/api/mount';
@@ -14,6 +13,7 @@ import { assignRequestId } from '../../src/api/request-id';
 import { triggerUpdateRoute } from '../../src/api/trigger-update';
 import { webhookRoutes } from '../../src/api/webhooks';
 import type { StoredResult } from '../../src/db/deliveries';
+import { recordingLogger } from './outage';
 
 export const ADMIN_TOKEN = 'the-admin-token-of-this-test';
 
@@ -40,6 +40,8 @@ export interface Intake {
   ): Promise<{ status: number; headers: Headers; body: IntakeAnswer }>;
   trigger(body: unknown, token?: string): Promise<{ status: number; body: IntakeAnswer & { detail?: string } }>;
   wakes(): number;
+  /** What was logged, as JSON lines. */
+  log(): string;
   close(): Promise<void>;
 }
 
@@ -51,7 +53,7 @@ export async function startIntake(
 ): Promise<Intake> {
   let wakes = 0;
   const config = loadConfig(environment);
-  const log = createLogger({ level: 'silent', component: 'test' });
+  const { log, lines } = recordingLogger();
   const operators = createOperators(pool, ADMIN_TOKEN);
   const dispatcher = {
     wake() {
@@ -86,6 +88,7 @@ export async function startIntake(
       return { status: answer.status, body: (await answer.json()) as IntakeAnswer };
     },
     wakes: () => wakes,
+    log: () => lines.map((line) => JSON.stringify(line)).join('\n'),
     close: () =>
       new Promise((resolve) => {
         server.close(() => {

@@ -39,6 +39,15 @@ export function parseDockerRegistry(delivery: RawDelivery): ParsedDelivery {
   const event = delivery.header('x-github-event');
   const body = readJson(delivery.raw);
   if (event !== null) return parseGitHubPackage(body, event, delivery.header('x-github-delivery'));
-  if (typeof body === 'object' && body !== null && 'events' in body) return parseDistribution(body);
+  if (typeof body !== 'object' || body === null) throw noKnownForm();
+  if ('events' in body) return parseDistribution(body);
+  if (!('push_data' in body) && !('repository' in body)) throw noKnownForm();
   return parseDockerHub(body);
+}
+
+function noKnownForm(): UnreadableDelivery {
+  return new UnreadableDelivery(
+    '',
+    'is none of the accepted forms: Docker Hub\'s {"repository": {"repo_name": ...}, "push_data": {"tag": ...}}, the event envelope {"events": [...]} of a Distribution registry, or a GitHub package event with its X-GitHub-Event header',
+  );
 }

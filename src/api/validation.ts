@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { issueMessage } from './issue-message';
 import { invalidInput, type InvalidPart } from './problem';
 
 /** More would not help a person, and one error an element of a large list would make a large answer. */
@@ -8,10 +9,10 @@ const MAX_REPORTED = 50;
 export function validate<T>(schema: z.ZodType<T>, value: unknown, prefix = ''): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw invalidInput(parsed.error.issues.flatMap((issue) => parts(issue, prefix)).slice(0, MAX_REPORTED));
+  throw invalidInput(parsed.error.issues.flatMap((issue) => parts(issue, prefix, value)).slice(0, MAX_REPORTED));
 }
 
-function parts(issue: z.core.$ZodIssue, prefix: string): InvalidPart[] {
+function parts(issue: z.core.$ZodIssue, prefix: string, value: unknown): InvalidPart[] {
   const at = (path: readonly PropertyKey[]): string =>
     [...(prefix === '' ? [] : [prefix]), ...path.map(String)].join('.');
   if (issue.code === 'unrecognized_keys')
@@ -19,9 +20,11 @@ function parts(issue: z.core.$ZodIssue, prefix: string): InvalidPart[] {
   if (issue.code === 'invalid_union') {
     // Of the alternatives, the one that was meant says more than that none fits.
     const meant = issue.errors.find((errors) => !errors.some(isWrongType));
-    if (meant !== undefined) return meant.flatMap((error) => parts(error, at(issue.path)));
+    // Within a union the paths begin at the union's own value.
+    if (meant !== undefined)
+      return meant.flatMap((error) => parts({ ...error, path: [...issue.path, ...error.path] }, prefix, value));
   }
-  return [{ path: at(issue.path), message: issue.message }];
+  return [{ path: at(issue.path), message: issueMessage(issue, value) }];
 }
 
 function isWrongType(issue: z.core.$ZodIssue): boolean {

@@ -12,6 +12,7 @@ const Result = z.object({
   rollout_id: z.string().nullable(),
   strategy: z.string().nullable(),
   detail: z.string().optional(),
+  approval_id: z.string().optional(),
 });
 export const WebhookAnswer = z.object({
   message: z.string(),
@@ -20,11 +21,16 @@ export const WebhookAnswer = z.object({
   image: z.string().nullable(),
   tag: z.string().nullable(),
   outcome: z.string(),
+  approval_id: z.string().optional(),
   results: z.array(Result),
 });
 
 /** The first result is repeated at the top, where the senders and scripts of the system before look for it. */
-export function webhookAnswer(items: readonly Pick<KeyedItem, 'item'>[], accepted: readonly Accepted[]): Answer {
+export function webhookAnswer(
+  items: readonly Pick<KeyedItem, 'item'>[],
+  accepted: readonly Accepted[],
+  processed = 'Webhook processed successfully',
+): Answer {
   const results = accepted.map((result, index) => {
     const { item } = items[index] as KeyedItem;
     return {
@@ -33,21 +39,28 @@ export function webhookAnswer(items: readonly Pick<KeyedItem, 'item'>[], accepte
       rollout_id: result.rollout_id,
       strategy: result.strategy,
       ...detailOf(result),
+      ...approvalOf(result),
     };
   });
   const first = accepted[0];
   const about = items[0]?.item;
   if (first === undefined || about === undefined) throw new Error('an answer needs a result');
   const body = {
-    message: first.detail ?? 'Webhook processed successfully',
+    message: first.detail ?? processed,
     rollout_id: first.rollout_id,
     strategy: first.strategy,
     image: about.kind === 'push' ? about.push.imageName : about.unusable.imageName,
     tag: about.kind === 'push' ? about.push.tag : about.unusable.tag,
     outcome: first.outcome,
+    ...approvalOf(first),
     results,
   };
-  return { status: accepted.every((one) => one.outcome === 'ignored') ? 200 : 202, body };
+  return { status: statusOf(accepted), body };
+}
+
+function statusOf(accepted: readonly Accepted[]): number {
+  if (accepted.every((one) => one.outcome === 'ignored')) return 200;
+  return accepted.every((one) => one.outcome === 'not_approved') ? 403 : 202;
 }
 
 /** For a delivery in which nothing was pushed: understood, and of no concern. */
@@ -64,4 +77,8 @@ export function ignoredAnswer(skipped: readonly string[]): Answer {
 
 function detailOf(result: Accepted): { detail?: string } {
   return result.detail === undefined ? {} : { detail: result.detail };
+}
+
+function approvalOf(result: Accepted): { approval_id?: string } {
+  return result.approval_id === undefined ? {} : { approval_id: result.approval_id };
 }

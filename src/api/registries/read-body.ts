@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { issueMessage } from '../issue-message';
 import { UnreadableDelivery } from './push';
 
 /** The parsed body. @throws UnreadableDelivery naming the first field that is missing or of another type. */
@@ -6,7 +7,7 @@ export function readBody<Schema extends z.ZodType>(schema: Schema, body: unknown
   const parsed = schema.safeParse(body);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
-  throw new UnreadableDelivery(issue?.path.map(String).join('.') ?? '', issue?.message ?? 'cannot be read');
+  throw new UnreadableDelivery(issue?.path.map(String).join('.') ?? '', issue === undefined ? 'cannot be read' : issueMessage(issue, body));
 }
 
 /** The bytes as JSON. @throws UnreadableDelivery when they are none. */

@@ -4,24 +4,28 @@ import { keepResults, recordDeliveries, type RecordedDelivery, type StoredResult
 import { inTransaction } from '../db/transaction';
 import { judgePush, revisionOf, type Acceptance } from '../domain/acceptance';
 import { rolloutWorkflowId } from '../domain/ids';
+import { passApproval } from './approval-gate';
 import { choosePolicy } from './choose-policy';
 import type { DeliveryItem, Push } from './registries/push';
+import type { Origin } from './waiting-push';
 
 export type Outcome =
-  'started' | 'superseding' | 'duplicate' | 'held' | 'no_matching_policy' | 'not_eligible' | 'ignored' | 'running';
+  | 'started'
+  | 'superseding'
+  | 'duplicate'
+  | 'held'
+  | 'no_matching_policy'
+  | 'not_eligible'
+  | 'not_approved'
+  | 'ignored'
+  | 'running';
 
 export interface Accepted extends StoredResult {
   outcome: Outcome;
   /** One sentence that says why, where the outcome alone does not. */
   detail?: string;
-}
-
-/** Where a push comes from, besides what it says. */
-export interface Origin {
-  trigger: 'webhook' | 'manual';
-  actor: string;
-  force: boolean;
-  delivery: { id: string; source: string } | null;
+  /** The request that `not_approved` waits for. */
+  approval_id?: string;
 }
 
 export interface KeyedItem {
@@ -102,7 +106,7 @@ export function acceptManually(pool: Pool, push: Push, actor: string, force: boo
 }
 
 /** Call with the tag locked. */
-async function acceptPush(
+export async function acceptPush(
   client: PoolClient,
   push: Push,
   asked: ReturnType<typeof revisionOf> | null,
@@ -117,6 +121,18 @@ async function acceptPush(
   const policy = await choosePolicy(client, push);
   if (policy.kind !== 'policy') return nothing(policy.kind, policy.detail);
   const digest = push.digest ?? (asked === null ? facts.digest : null);
+  if (policy.requiresApprovedImage) {
+    const passage = await passApproval(client, {
+      ...push,
+      digest,
+      revision: { revision: facts.revision, kind },
+      origin,
+    });
+    if (!passage.passed) {
+      const { approvalId, detail } = passage;
+      return { ...nothing('not_approved', detail), ...(approvalId === null ? {} : { approval_id: approvalId }) };
+    }
+  }
   const rolloutId = await insertRollout(client, {
     image,
     imageName: push.imageName,

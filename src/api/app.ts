@@ -7,6 +7,9 @@ import { documentationRoutes } from './docs';
 import { problemResponder } from './errors';
 import { healthRoutes } from './health';
 import { holdRoutes } from './holds';
+import { imageApprovalRoutes } from './image-approvals';
+import { imageTagRoutes } from './image-tags';
+import { imageRoutes } from './images';
 import { mountRoutes } from './mount';
 import { policyRoutes } from './policies';
 import { assignRequestId } from './request-id';
@@ -34,6 +37,9 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...rolloutCommandRoutes(deps),
     triggerUpdateRoute(deps),
     ...holdRoutes(deps),
+    ...imageRoutes(deps),
+    ...imageTagRoutes(deps),
+    ...imageApprovalRoutes(deps),
     ...tokenRoutes(deps),
     ...healthRoutes(deps),
   ];

@@ -8,7 +8,7 @@ import { linearRegex } from './linear-regex';
 import type { Push } from './registries/push';
 
 export type ChosenPolicy =
-  | { kind: 'policy'; id: string; rules: RolloutRules; selection: DeviceSelection }
+  | { kind: 'policy'; id: string; rules: RolloutRules; selection: DeviceSelection; requiresApprovedImage: boolean }
   | { kind: 'no_matching_policy' | 'not_eligible'; detail: string };
 
 /** The policy that decides about a push, as the rules and the selection that its rollout will carry. */
@@ -32,5 +32,6 @@ export async function choosePolicy(client: Pick<PoolClient, 'query'>, { image, t
       kind: 'not_eligible',
       detail: `The policy for "${policy.imagePattern}" does not let this tag through: ${why}.`,
     };
-  return { kind: 'policy', id: policy.id, rules: policy.rules, selection: toSelection(policy) };
+  const requiresApprovedImage = policy.settings.requires_approved_image ?? false;
+  return { kind: 'policy', id: policy.id, rules: policy.rules, selection: toSelection(policy), requiresApprovedImage };
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isValidDigest, isValidTag } from '../domain/image-reference';
 import { decodeCursor } from './cursor';
 
 /** Printable text with a limit; control characters have no place in a name and would spoil logs and terminals. */
@@ -28,6 +29,14 @@ export const TagSelector = z
   .string()
   .max(321)
   .regex(/^[^:\u0000-\u001f]{1,64}:[^\u0000-\u001f]{1,256}$/u, 'must be key:value');
+
+/** Of an image. */
+export const ImageTag = z
+  .string()
+  .refine(isValidTag, 'must be letters, digits, "_", "." and "-", at most 128, and not begin with "." or "-"');
+export const Digest = z
+  .string()
+  .refine(isValidDigest, 'must be sha256:, sha384: or sha512: and its hexadecimal digits');
 
 export const Limit = z.coerce.number().int().min(1).max(500).default(50);
 

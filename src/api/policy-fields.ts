@@ -54,9 +54,7 @@ const settings = {
   offline: later('catching up offline devices is'),
   windows: later('maintenance windows are'),
   requires_approval: z.boolean().optional(),
-  requires_approved_image: z
-    .literal(false, 'the registry of approved images is not available in this release')
-    .optional(),
+  requires_approved_image: z.boolean().optional(),
 };
 
 const scope = {

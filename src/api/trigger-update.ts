@@ -37,6 +37,7 @@ export function triggerUpdateRoute({ pool, dispatcher }: ApiDeps): Route {
     body: jsonBody(TriggerUpdate),
     answers: {
       202: { description: 'As a webhook', schema: WebhookAnswer },
+      403: { description: '`not_approved`: the image waits for approval', schema: WebhookAnswer },
       409: { description: '`force` while this very revision is still being rolled out' },
       422: { description: 'Not an image or a tag' },
     },

@@ -31,6 +31,10 @@ export function webhookRoutes(deps: ApiDeps): Route[] {
           schema: WebhookAnswer,
         },
         401: { description: 'The delivery does not prove that it knows the secret' },
+        403: {
+          description: '`not_approved` is all there is to say: the images wait for approval',
+          schema: WebhookAnswer,
+        },
         413: { description: 'Larger than 1 MiB' },
         415: { description: 'A content type or encoding that no registry sends' },
         422: { description: 'The body cannot be read; `errors` names the field' },

@@ -47,6 +47,22 @@ export type RolloutStatusAnswer = z.infer<typeof RolloutStatusAnswer>;
 
 export const CommandAnswer = z.object({ effect: z.string() });
 
+export const ImageApproval = z.looseObject({
+  id: z.string(),
+  image_name: z.string(),
+  tag: z.string(),
+  digest: z.string().nullish(),
+  status: z.string(),
+  requested_by: z.string(),
+  requested_at: z.string(),
+  outcome: z.string().nullish(),
+  rollout_id: z.string().nullish(),
+});
+export const ImageApprovalList = z.object({
+  image_approvals: z.array(ImageApproval),
+  next_cursor: z.string().nullish(),
+});
+
 export const Problem = z.object({
   title: z.string().optional(),
   detail: z.string().optional(),

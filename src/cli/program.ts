@@ -3,6 +3,7 @@ import { commandDescriptions, type Command as RolloutCommand } from '../domain/c
 import { rolloutStatuses } from '../domain/rollout-states';
 import { apiAccess } from './access';
 import { createApiClient, type ApiClient } from './api-client';
+import { decideApproval, listApprovals, type ApprovalListOptions } from './approval-commands';
 import { CliError, exitCodes } from './cli-error';
 import { describeImages } from './image-command';
 import { commandRollout, listRollouts, showRollout, type ListOptions, type ShowOptions } from './rollout-commands';
@@ -84,6 +85,7 @@ export async function runCommandLine(args: readonly string[], options: ProgramOp
   addParts(program, finish);
   addImage(program, options, finish);
   addRollouts(program, terminal, finish);
+  addApprovals(program, terminal);
   try {
     await program.parseAsync(args, { from: 'user' });
     return exitCode;
@@ -158,6 +160,41 @@ function listLimit(given: string): string {
   if (!/^\d{1,3}$/.test(given) || Number(given) < 1 || Number(given) > 500)
     throw new InvalidArgumentError('It is a whole number from 1 to 500.');
   return given;
+}
+
+function addApprovals(program: Command, terminal: Terminal): void {
+  const api = (): ApiClient => createApiClient(apiAccess(program.opts()));
+  program.commandsGroup('Approve images:');
+  program
+    .command('approvals')
+    .description('list the requests to approve an image, newest first')
+    .addOption(
+      new Option('--status <status>', 'those in this state (default pending)').choices([
+        'pending',
+        'approved',
+        'rejected',
+        'expired',
+      ]),
+    )
+    .option('--limit <number>', 'at most so many (default 50)')
+    .option('--json', 'print JSON instead of a table')
+    .action(async (given: ApprovalListOptions) => {
+      await listApprovals(api(), given, terminal);
+    });
+  const decisions = {
+    approve: 'approve the image with its digest, and start the push that waits for it',
+    reject: 'keep the image out; pushes of it stay refused, with the reason',
+  } as const;
+  for (const decision of ['approve', 'reject'] as const) {
+    program
+      .command(`${decision}-image`)
+      .description(decisions[decision])
+      .argument('<id>', "the request's id")
+      .option('--reason <text>', 'kept with the request')
+      .action(async (id: string, given: { reason?: string }) => {
+        await decideApproval(api(), decision, id, given.reason, terminal);
+      });
+  }
 }
 
 function addImage(program: Command, options: ProgramOptions, finish: (code: number) => void): void {

@@ -48,3 +48,9 @@ export async function keepResults(
     [results.map((one) => one.deliveryId), results.map((one) => JSON.stringify(one.result))],
   );
 }
+
+/** False once retention has deleted it; true keeps it until the transaction ends. */
+export async function deliveryExists(client: PoolClient, id: string): Promise<boolean> {
+  const { rowCount } = await client.query('select from webhook_deliveries where id = $1 for key share', [id]);
+  return rowCount === 1;
+}

@@ -41,7 +41,7 @@ export interface PolicySettings {
   retry?: { attempts?: number | undefined; delay_seconds?: number | undefined } | undefined;
   on_newer?: 'supersede' | undefined;
   requires_approval?: boolean | undefined;
-  requires_approved_image?: false | undefined;
+  requires_approved_image?: boolean | undefined;
 }
 
 /** What of a policy decides how a rollout goes and to which devices. */
@@ -60,7 +60,8 @@ export function toRules({
 }: Pick<PolicyFacts, 'update_strategy' | 'settings'>): RolloutRules {
   return rulesForStrategy({
     strategy,
-    pin: settings.pin ?? defaultRules.pin,
+    // What was approved is a digest: a tag alone could point to something else by the time a device pulls it.
+    pin: settings.pin ?? (settings.requires_approved_image === true ? 'digest' : defaultRules.pin),
     tagRule: settings.tag_rule === undefined ? defaultRules.tagRule : toTagRule(settings.tag_rule),
     ...toSteps(settings.batches),
     batchDelaySeconds: settings.batch_delay_seconds ?? defaultRules.batchDelaySeconds,
@@ -107,7 +108,7 @@ export function effectiveSettings(policy: Pick<PolicyFacts, 'update_strategy' | 
     retry: { attempts: rules.retryAttempts, delay_seconds: rules.retryDelaySeconds },
     on_newer: 'supersede',
     requires_approval: rules.requiresApproval,
-    requires_approved_image: false,
+    requires_approved_image: policy.settings.requires_approved_image ?? false,
   };
 }
 

@@ -148,7 +148,6 @@ describe('refused as not available in this release, naming the field', () => {
     ['on_newer', { on_newer: 'queue' }, 'on_newer'],
     ['offline', { offline: { after_seconds: 300 } }, 'offline'],
     ['windows', { windows: [{ days: ['sat'], from: '01:00', to: '05:00' }] }, 'windows'],
-    ['approved images', { requires_approved_image: true }, 'requires_approved_image'],
     ['a tcp check', { health: { checks: [{ kind: 'tcp', port: 6379 }] } }, 'health.checks.0.kind'],
   ])('%s', async (_name, body, path) => {
     const { status, json } = await create(body);

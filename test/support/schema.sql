@@ -621,6 +621,25 @@ create table public.fleetwave_migrations (
   run_on timestamp without time zone not null
 );
 
+create table public.image_approval_requests (
+  id uuid not null default gen_random_uuid(),
+  image text not null,
+  image_name text not null,
+  tag text not null,
+  digest text,
+  status text not null default 'pending'::text,
+  requested_at timestamp with time zone not null default now(),
+  requested_by text not null,
+  reason text,
+  push jsonb,
+  pushed_at timestamp with time zone,
+  decided_at timestamp with time zone,
+  decided_by text,
+  decision_reason text,
+  outcome text,
+  rollout_id uuid
+);
+
 create table public.image_holds (
   id uuid not null default gen_random_uuid(),
   image text not null,
@@ -670,6 +689,17 @@ create table public.image_rollouts (
   left_out integer not null default 0
 );
 
+create table public.image_tags (
+  id uuid not null default gen_random_uuid(),
+  image_id uuid not null,
+  tag text not null,
+  digest text,
+  recommended boolean not null default false,
+  deprecated boolean not null default false,
+  approved_at timestamp with time zone not null default now(),
+  approved_by text not null
+);
+
 create table public.image_update_policies (
   id uuid not null default gen_random_uuid(),
   image_pattern text not null,
@@ -681,6 +711,17 @@ create table public.image_update_policies (
   enabled boolean not null default true,
   priority integer not null default 100,
   description text,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now()
+);
+
+create table public.images (
+  id uuid not null default gen_random_uuid(),
+  image text not null,
+  name text not null,
+  description text,
+  category text,
+  is_active boolean not null default true,
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now()
 );
@@ -763,6 +804,14 @@ alter table public.devices add constraint devices_pkey PRIMARY KEY (uuid);
 
 alter table public.fleetwave_migrations add constraint fleetwave_migrations_pkey PRIMARY KEY (id);
 
+alter table public.image_approval_requests add constraint image_approval_requests_decided CHECK (((status = 'pending'::text) = (decided_at IS NULL)));
+
+alter table public.image_approval_requests add constraint image_approval_requests_status CHECK ((status = ANY (ARRAY['pending'::text, 'approved'::text, 'rejected'::text, 'expired'::text])));
+
+alter table public.image_approval_requests add constraint image_approval_requests_rollout_id_fkey FOREIGN KEY (rollout_id) REFERENCES public.image_rollouts(id) ON DELETE SET NULL;
+
+alter table public.image_approval_requests add constraint image_approval_requests_pkey PRIMARY KEY (id);
+
 alter table public.image_holds add constraint image_holds_rollout_id_fkey FOREIGN KEY (rollout_id) REFERENCES public.image_rollouts(id) ON DELETE SET NULL;
 
 alter table public.image_holds add constraint image_holds_pkey PRIMARY KEY (id);
@@ -783,6 +832,12 @@ alter table public.image_rollouts add constraint image_rollouts_pkey PRIMARY KEY
 
 alter table public.image_rollouts add constraint image_rollouts_once UNIQUE (image, tag, revision, attempt);
 
+alter table public.image_tags add constraint image_tags_image_id_fkey FOREIGN KEY (image_id) REFERENCES public.images(id) ON DELETE CASCADE;
+
+alter table public.image_tags add constraint image_tags_pkey PRIMARY KEY (id);
+
+alter table public.image_tags add constraint image_tags_once UNIQUE NULLS NOT DISTINCT (image_id, tag, digest);
+
 alter table public.image_update_policies add constraint image_update_policies_pattern_length CHECK (((length(image_pattern) >= 1) AND (length(image_pattern) <= 512)));
 
 alter table public.image_update_policies add constraint image_update_policies_settings_object CHECK ((jsonb_typeof(settings) = 'object'::text));
@@ -792,6 +847,10 @@ alter table public.image_update_policies add constraint image_update_policies_st
 alter table public.image_update_policies add constraint image_update_policies_tags_object CHECK ((jsonb_typeof(device_tags) = 'object'::text));
 
 alter table public.image_update_policies add constraint image_update_policies_pkey PRIMARY KEY (id);
+
+alter table public.images add constraint images_pkey PRIMARY KEY (id);
+
+alter table public.images add constraint images_once UNIQUE (image);
 
 alter table public.rollout_batches add constraint rollout_batches_delay CHECK ((delay_seconds >= 0));
 
@@ -828,6 +887,14 @@ CREATE INDEX devices_by_fleet ON public.devices USING btree (fleet_id, uuid) WHE
 CREATE UNIQUE INDEX devices_by_key ON public.devices USING btree (api_key_hash) WHERE (api_key_hash IS NOT NULL);
 
 CREATE INDEX devices_by_tag ON public.devices USING gin (tags jsonb_path_ops);
+
+CREATE INDEX image_approval_requests_by_rollout ON public.image_approval_requests USING btree (rollout_id) WHERE (rollout_id IS NOT NULL);
+
+CREATE INDEX image_approval_requests_by_tag ON public.image_approval_requests USING btree (image, tag, requested_at DESC);
+
+CREATE INDEX image_approval_requests_by_time ON public.image_approval_requests USING btree (requested_at DESC, id DESC);
+
+CREATE UNIQUE INDEX image_approval_requests_one_pending ON public.image_approval_requests USING btree (image, tag, digest) NULLS NOT DISTINCT WHERE (status = 'pending'::text);
 
 CREATE UNIQUE INDEX image_holds_one_standing ON public.image_holds USING btree (image, tag, revision) WHERE (lifted_at IS NULL);
 

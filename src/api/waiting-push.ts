@@ -1,0 +1,16 @@
+import type { Revision } from '../domain/acceptance';
+import type { Push } from './registries/push';
+
+/** Where a push comes from, besides what it says. */
+export interface Origin {
+  trigger: 'webhook' | 'manual';
+  actor: string;
+  force: boolean;
+  delivery: { id: string; source: string } | null;
+}
+
+/** A push as it is kept while its image waits for approval: all that its acceptance needs, later and elsewhere. */
+export interface WaitingPush extends Push {
+  revision: Revision;
+  origin: Origin;
+}

@@ -63,15 +63,16 @@ export interface NewRequest {
   push: object | null;
 }
 
-/**
- * Opens a request. A push says where its tag points now, so it ends the requests for the tag's other digests; a person
- * who asks ahead of a push ends none.
- */
+/** A push says where its tag points now: what waits of the tag's other digests has been overtaken. */
+const EXPIRE = `update image_approval_requests set status = 'expired', decided_at = clock_timestamp(), decided_by = 'fleetwave',
+       decision_reason = 'the tag was pushed again with another digest'`;
+
+/** Opens a request. A person who asks ahead of a push ends no other, and no push ends what a person asked ahead of one. */
 export async function openRequest(client: PoolClient, request: NewRequest): Promise<ApprovalRequestRow> {
   const result = await client.query<ApprovalRequestRow>(
     `with overtaken as (
-       update image_approval_requests set status = 'expired', decided_at = clock_timestamp(), decided_by = 'fleetwave', decision_reason = 'the tag was pushed again with another digest'
-        where image = $1 and tag = $3 and digest is distinct from $4 and status = 'pending' and $7::jsonb is not null
+       ${EXPIRE}
+        where image = $1 and tag = $3 and digest is distinct from $4 and status = 'pending' and push is not null and $7::jsonb is not null
      )
      insert into image_approval_requests (image, image_name, tag, digest, requested_by, reason, push, pushed_at, requested_at)
      values ($1, $2, $3, $4, $5, $6, $7::jsonb, case when $7::jsonb is not null then clock_timestamp() end, clock_timestamp()) returning ${COLUMNS}`,
@@ -91,7 +92,12 @@ export async function openRequest(client: PoolClient, request: NewRequest): Prom
 /** The newest push of the same tag and digest waits in place of the one before. */
 export async function keepWaitingPush(client: PoolClient, id: string, push: object): Promise<void> {
   await client.query(
-    'update image_approval_requests set push = $2::jsonb, pushed_at = clock_timestamp() where id = $1',
+    `with kept as (
+       update image_approval_requests set push = $2::jsonb, pushed_at = clock_timestamp() where id = $1 returning image, tag
+     )
+     ${EXPIRE}
+       from kept where image_approval_requests.image = kept.image and image_approval_requests.tag = kept.tag and id <> $1
+        and status = 'pending' and push is not null`,
     [id, JSON.stringify(push)],
   );
 }

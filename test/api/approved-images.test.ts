@@ -281,6 +281,23 @@ describe('a tag pushed again with another digest', () => {
     expect(await rollouts()).toMatchObject([{ digest: B }]);
   });
 
+  test('whose older event is sent again, without a time, still waits for the newer one', async () => {
+    await push({ id: 'e1' });
+    const second = (await push({ id: 'e2', digest: B })).json.approval_id;
+    expect((await push({ id: 'e1' })).json.message).toMatch(/a newer push of the tag/);
+    expect(await requests('?status=pending')).toMatchObject([{ id: second }]);
+    const movedBack = (await push({ id: 'e3' })).json.approval_id;
+    expect(await requests('?status=pending')).toMatchObject([{ id: movedBack, digest: A }]);
+  });
+
+  test('leaves what a person asked ahead of a push, until that push comes', async () => {
+    const asked = await rig.admin('POST', APPROVALS, { image: `${TEAM_API}:7.5@${A}` });
+    const other = (await push({ id: 'e1', digest: B })).json.approval_id;
+    expect(await requests('?status=pending')).toMatchObject([{ id: other }, { id: asked.json.id, push_waits: false }]);
+    expect((await push({ id: 'e2' })).json.approval_id).toBe(asked.json.id);
+    expect(await requests('?status=pending')).toMatchObject([{ id: asked.json.id, push_waits: true }]);
+  });
+
   test('and already rolled out is not undone by approving the older push', async () => {
     const { approval_id: id } = (await push()).json;
     await listed({ tag: '7.5', digest: B });

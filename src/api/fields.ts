@@ -12,7 +12,7 @@ export function text(max: number) {
 }
 
 /** Any uuid, also one that is not of an RFC version: devices bring their own. Kept in lower case, as PostgreSQL shows it. */
-export const Uuid = z.guid().transform((value) => value.toLowerCase());
+export const Uuid = uuid('is not a uuid, such as 3f2b8c1e-0d4a-4b6f-9a51-7c2e90d1f6aa');
 
 /** A year, in seconds: beyond it a number is a mistake of units. */
 export const YEAR = 31_536_000;
@@ -20,6 +20,12 @@ export const seconds = (max: number) => z.number().int().min(0).max(max);
 
 export const UuidParams = z.strictObject({ uuid: Uuid });
 export const IdParams = z.strictObject({ id: Uuid });
+/** `thing` as in "a rollout's id". */
+export const idParams = (thing: string) => z.strictObject({ id: uuid(`is not ${thing}'s id`) });
+
+function uuid(message: string) {
+  return z.guid(message).transform((value) => value.toLowerCase());
+}
 
 /** `{"ring": "canary"}` */
 export const Tags = z.record(text(64), text(256)).refine((tags) => Object.keys(tags).length <= 64, 'at most 64 tags');

@@ -96,12 +96,23 @@ async function acceptItem(
   });
 }
 
-/** Accepts a push that an operator asked for. Without a digest it means the revision the tag was last seen with. */
-export function acceptManually(pool: Pool, push: Push, actor: string, force: boolean): Promise<Accepted> {
+/**
+ * Accepts a push that an operator asked for. Without a digest it means the revision the tag was last seen with. `check` sees
+ * what was accepted before it is durable: when it throws, nothing was.
+ */
+export function acceptManually(
+  pool: Pool,
+  push: Push,
+  actor: string,
+  force: boolean,
+  check?: (client: PoolClient, accepted: Accepted) => Promise<void>,
+): Promise<Accepted> {
   return inTransaction(pool, async (client) => {
     await lockTags(client, [tagName(push)]);
     const revision = push.digest === null ? null : revisionOf(push);
-    return acceptPush(client, push, revision, { trigger: 'manual', actor, force, delivery: null });
+    const accepted = await acceptPush(client, push, revision, { trigger: 'manual', actor, force, delivery: null });
+    await check?.(client, accepted);
+    return accepted;
   });
 }
 

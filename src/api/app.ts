@@ -12,6 +12,7 @@ import { imageTagRoutes } from './image-tags';
 import { imageRoutes } from './images';
 import { mountRoutes } from './mount';
 import { policyRoutes } from './policies';
+import { previewRoute } from './preview';
 import { assignRequestId } from './request-id';
 import { rolloutCommandRoutes } from './rollout-commands';
 import { rolloutListRoutes } from './rollout-lists';
@@ -36,6 +37,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...rolloutListRoutes(deps),
     ...rolloutCommandRoutes(deps),
     triggerUpdateRoute(deps),
+    previewRoute(deps),
     ...holdRoutes(deps),
     ...imageRoutes(deps),
     ...imageTagRoutes(deps),

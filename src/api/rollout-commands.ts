@@ -1,14 +1,20 @@
 import { z } from 'zod';
+import { storedPlanHash } from '../db/preview-plan';
+import { readRollout } from '../db/rollout-facts';
 import type { RolloutRow } from '../db/rollouts-read';
 import { commandDescriptions, commandEffect, commands, type Command } from '../domain/commands';
 import { jsonBody } from './body';
 import type { ApiDeps } from './deps';
-import { IdParams, text, Uuid } from './fields';
+import { idParams, text, Uuid } from './fields';
+import { PlanHash, requirePlan } from './plan-hash';
 import { HttpProblem } from './problem';
 import { findRollout } from './rollouts';
 import { route, type Answer, type Route } from './route';
 
 const Reason = z.strictObject({ reason: text(500).optional() });
+const Approval = Reason.extend({
+  plan_hash: PlanHash.optional().describe('Of a preview: refused when the stored plan is another.'),
+});
 const Accepted = z.object({ rollout_id: Uuid, command: z.string(), effect: z.string() });
 const answers = {
   202: { description: 'Sent to the workflow', schema: Accepted },
@@ -25,7 +31,6 @@ export function rolloutCommandRoutes(deps: ApiDeps): Route[] {
       plannedRoute(`/api/v1/rollouts/:id/${name}`, `${name} on a rollout`),
     ),
     plannedRoute('/api/v1/rollouts/:id/devices/:uuid/rollback', 'rollback of a single device'),
-    plannedRoute('/api/v1/rollouts/preview', 'the preview of a push'),
   ];
 }
 
@@ -36,13 +41,14 @@ function commandRoute(deps: ApiDeps, name: string, command: Command): Route {
     tag: 'Rollouts',
     summary: commandDescriptions[command],
     access: 'operator',
-    params: IdParams,
-    body: jsonBody(Reason, { optional: true }),
+    params: idParams('a rollout'),
+    body: jsonBody(bodyOf(command), { optional: true }),
     answers,
     handle: async ({ params, body, actor }) => {
       const rollout = await findRollout(deps, params.id);
       const effect = commandEffect(command, rollout.status);
       if (!effect.applies) throw new HttpProblem(409, 'command-does-not-apply', `${name}: ${effect.why}`);
+      if (body.plan_hash !== undefined) await requireStoredPlan(deps, rollout.id, body.plan_hash);
       if (rollout.dispatched_at === null) throw notStarted(rollout);
       return send(
         deps,
@@ -52,6 +58,18 @@ function commandRoute(deps: ApiDeps, name: string, command: Command): Route {
       );
     },
   });
+}
+
+function bodyOf(command: Command): z.ZodType<{ reason?: string | undefined; plan_hash?: string | undefined }> {
+  return command === 'approve' ? Approval : Reason;
+}
+
+async function requireStoredPlan({ pool }: ApiDeps, id: string, previewed: string): Promise<void> {
+  const rollout = await readRollout(pool, id);
+  const stored = rollout === null ? null : await storedPlanHash(pool, rollout);
+  if (stored === null)
+    throw new HttpProblem(409, 'not-planned', 'the rollout is not planned yet: repeat this in a moment');
+  requirePlan(previewed, stored);
 }
 
 async function send(

@@ -1,9 +1,12 @@
 import { z } from 'zod';
+import { previewPlan } from '../db/preview-plan';
+import { readRollout } from '../db/rollout-facts';
 import { isValidTag, parseImageReference } from '../domain/image-reference';
 import { fitsWorkflowId } from '../domain/ids';
 import { acceptManually } from './accept';
 import { jsonBody } from './body';
 import type { ApiDeps } from './deps';
+import { PlanHash, requirePlan } from './plan-hash';
 import { HttpProblem, invalidInput } from './problem';
 import type { Push } from './registries/push';
 import { route, type Answer, type Route } from './route';
@@ -22,7 +25,7 @@ const TriggerUpdate = z.strictObject({
     .boolean()
     .optional()
     .describe('Make a new attempt although this revision had a rollout, and pass over a hold without lifting it.'),
-  plan_hash: z.string().optional().describe('Not available yet.'),
+  plan_hash: PlanHash.optional().describe('Of a preview: refused when the plan has changed since.'),
 });
 type TriggerUpdate = z.infer<typeof TriggerUpdate>;
 
@@ -38,12 +41,26 @@ export function triggerUpdateRoute({ pool, dispatcher }: ApiDeps): Route {
     answers: {
       202: { description: 'As a webhook', schema: WebhookAnswer },
       403: { description: '`not_approved`: the image waits for approval', schema: WebhookAnswer },
-      409: { description: '`force` while this very revision is still being rolled out' },
+      409: {
+        description:
+          '`force` while this very revision is still being rolled out, or a `plan_hash` whose plan has changed',
+      },
       422: { description: 'Not an image or a tag' },
     },
     async handle({ body, actor }): Promise<Answer> {
       const push = readPush(body);
-      const accepted = await acceptManually(pool, push, actor, body.force ?? false);
+      const accepted = await acceptManually(
+        pool,
+        push,
+        actor,
+        body.force ?? false,
+        async (client, { outcome, rollout_id: id }) => {
+          if (body.plan_hash === undefined || id === null || (outcome !== 'started' && outcome !== 'superseding'))
+            return;
+          const rollout = await readRollout(client, id);
+          if (rollout !== null) requirePlan(body.plan_hash, (await previewPlan(client, rollout)).plan_hash);
+        },
+      );
       if (accepted.outcome === 'running') {
         throw new HttpProblem(
           409,
@@ -60,11 +77,7 @@ export function triggerUpdateRoute({ pool, dispatcher }: ApiDeps): Route {
   });
 }
 
-function readPush({ image: text, tag: asked, plan_hash: planHash }: TriggerUpdate): Push {
-  if (planHash !== undefined)
-    throw invalidInput([
-      { path: 'plan_hash', message: 'starting exactly a previewed plan is not available yet: leave it out' },
-    ]);
+export function readPush({ image: text, tag: asked }: Pick<TriggerUpdate, 'image' | 'tag'>): Push {
   const parsed = parseImageReference(text);
   if (!parsed.ok) throw invalidInput([{ path: 'image', message: parsed.error }]);
   const { registry, repository, image, name, tag: written, digest } = parsed.reference;

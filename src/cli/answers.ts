@@ -45,6 +45,33 @@ export const RolloutStatusAnswer = z.looseObject({
 });
 export type RolloutStatusAnswer = z.infer<typeof RolloutStatusAnswer>;
 
+export const Preview = z.looseObject({
+  image: z.string(),
+  tag: z.string(),
+  outcome: z.string(),
+  detail: z.string().nullish(),
+  policy: z.looseObject({ id: z.string(), why: z.string() }).nullish(),
+  plan: z
+    .looseObject({
+      requires_approval: z.boolean(),
+      counts: Counts,
+      batches: z.array(
+        z.looseObject({
+          number: z.number(),
+          planned: z.number(),
+          requires_approval: z.boolean(),
+          delay_seconds: z.number(),
+          soak_seconds: z.number(),
+        }),
+      ),
+      left_out: z.array(z.looseObject({ reason: z.string(), count: z.number() })),
+      takes_over_from: z.array(z.looseObject({ rollout_id: z.string(), tag: z.string(), devices: z.number() })),
+      earliest_end: z.string(),
+    })
+    .nullish(),
+  plan_hash: z.string().nullish(),
+});
+
 export const CommandAnswer = z.object({ effect: z.string() });
 
 export const ImageApproval = z.looseObject({

@@ -6,6 +6,7 @@ import { createApiClient, type ApiClient } from './api-client';
 import { decideApproval, listApprovals, type ApprovalListOptions } from './approval-commands';
 import { CliError, exitCodes } from './cli-error';
 import { describeImages } from './image-command';
+import { previewImage } from './preview-command';
 import { commandRollout, listRollouts, showRollout, type ListOptions, type ShowOptions } from './rollout-commands';
 import { runPart, type Part } from './run-part';
 import type { Terminal } from './terminal';
@@ -139,6 +140,17 @@ function addRollouts(program: Command, terminal: Terminal, finish: (code: number
     .option('--json', 'print JSON; with --watch once, when it has ended')
     .action(async (id: string, given: ShowOptions) => {
       finish(await showRollout(api(), id, given, terminal));
+    });
+
+  program
+    .command('preview')
+    .description('say what a push of an image would do now: policy, batches, who is left out; changes nothing')
+    .summary('say what a push would do now, changing nothing')
+    .argument('<image>', 'with its tag, such as redis:7.5-alpine')
+    .option('--force', 'as for a new attempt, although this revision had a rollout or is held')
+    .option('--json', 'print JSON, with the ids of the devices')
+    .action(async (image: string, given: { force?: boolean; json?: boolean }) => {
+      await previewImage(api(), image, given, terminal);
     });
 
   program.commandsGroup('Command a rollout (the same as the signals in the Temporal UI):');

@@ -1,4 +1,4 @@
-import type { Pool } from 'pg';
+import type { PoolClient } from 'pg';
 import type { RolloutStatus } from '../domain/rollout-states';
 import type { DeviceSelection, RolloutRules } from '../domain/rules';
 
@@ -18,7 +18,7 @@ export interface RolloutFacts {
 }
 
 /** The rollout, or null when there is none of that id. */
-export async function readRollout(pool: Pool, rolloutId: string): Promise<RolloutFacts | null> {
+export async function readRollout(pool: Pick<PoolClient, 'query'>, rolloutId: string): Promise<RolloutFacts | null> {
   const found = await pool.query<RolloutFacts>(
     `select id, image, tag, digest, revision, status, strategy, rules, selection, planned_at::text as "plannedAt", reason
        from image_rollouts where id = $1`,

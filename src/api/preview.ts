@@ -1,0 +1,158 @@
+import { z } from 'zod';
+import { readEnabledPolicies } from '../db/enabled-policies';
+import { previewPlan, type PreviewedPlan } from '../db/preview-plan';
+import { readRollout } from '../db/rollout-facts';
+import { selectPolicy } from '../domain/policy-match';
+import { strategies, type RolloutRules } from '../domain/rules';
+import { acceptManually, type Accepted, outcomes } from './accept';
+import { jsonBody } from './body';
+import type { ApiDeps } from './deps';
+import { Digest, Uuid } from './fields';
+import { invalidInput } from './problem';
+import { route, type Answer, type Route } from './route';
+import { readPush } from './trigger-update';
+
+const PreviewBody = z.strictObject({
+  image: z.string().min(1).max(512),
+  tag: z.string().min(1).max(128).optional().describe('May stand in `image` instead.'),
+  digest: Digest.optional(),
+  force: z.boolean().optional().describe('As in `/images/trigger-update`.'),
+});
+
+const Named = { device_uuids: z.array(Uuid).describe('The first 500.'), more: z.number() };
+const PlanAnswer = z.object({
+  strategy: z.enum(strategies),
+  requires_approval: z.boolean(),
+  counts: z.object({ planned: z.number(), already_on_target: z.number(), left_out: z.number() }),
+  batches: z.array(
+    z.object({
+      number: z.number(),
+      planned: z.number(),
+      requires_approval: z.boolean(),
+      delay_seconds: z.number(),
+      soak_seconds: z.number(),
+      ...Named,
+    }),
+  ),
+  left_out: z.array(z.object({ reason: z.string(), count: z.number(), ...Named })),
+  takes_over_from: z.array(
+    z.object({ rollout_id: Uuid, tag: z.string(), workflow_id: z.string(), devices: z.number() }),
+  ),
+  earliest_end: z.string().describe('Delays and soaks only: without approvals and the wait for health.'),
+});
+const PolicyAnswer = z.object({
+  id: Uuid,
+  pattern: z.string(),
+  why: z.string(),
+  candidates: z.array(z.object({ id: Uuid, pattern: z.string(), priority: z.number() })),
+});
+const PreviewAnswer = z.object({
+  image: z.string(),
+  tag: z.string(),
+  digest: z.string().nullable(),
+  outcome: z.enum(outcomes).describe('What a push would be answered now.'),
+  detail: z.string().nullable(),
+  policy: PolicyAnswer.nullable(),
+  plan: PlanAnswer.nullable().describe('Null when a push would start nothing.'),
+  plan_hash: z.string().nullable(),
+});
+
+/** Carries the preview out of the transaction that it ends without a trace. */
+class Previewed extends Error {
+  readonly body: z.input<typeof PreviewAnswer>;
+
+  constructor(body: z.input<typeof PreviewAnswer>) {
+    super('previewed');
+    this.body = body;
+  }
+}
+
+/**
+ * What a push would do now. It is accepted like one, by the same code, in a transaction that is rolled back: so the outcome
+ * cannot differ from a push's, and nothing is changed. A push of the same tag waits until it is answered.
+ */
+export function previewRoute({ pool }: ApiDeps): Route {
+  return route({
+    method: 'post',
+    path: '/api/v1/rollouts/preview',
+    tag: 'Rollouts',
+    summary: 'The exact plan that a push would make now, changing nothing',
+    access: 'operator',
+    body: jsonBody(PreviewBody),
+    answers: { 200: { description: 'The plan', schema: PreviewAnswer }, 422: { description: 'Not an image or a tag' } },
+    async handle({ body, actor }): Promise<Answer> {
+      const { digest, force = false, ...named } = body;
+      const read = readPush(named);
+      if (digest !== undefined && read.digest !== null && read.digest !== digest)
+        throw invalidInput([{ path: 'digest', message: `image says ${read.digest}: give one of them` }]);
+      const push = { ...read, digest: digest ?? read.digest };
+      try {
+        await acceptManually(pool, push, actor, force, async (client, accepted) => {
+          const policies = (await readEnabledPolicies(client)).map((policy) => ({ ...policy, enabled: true }));
+          const selected = selectPolicy(policies, push);
+          const starts = accepted.outcome === 'started' || accepted.outcome === 'superseding';
+          const rollout =
+            starts && accepted.rollout_id !== null ? await readRollout(client, accepted.rollout_id) : null;
+          const plan = rollout === null ? null : await previewPlan(client, rollout);
+          throw new Previewed({
+            image: push.imageName,
+            tag: push.tag,
+            digest: rollout?.digest ?? push.digest,
+            outcome: accepted.outcome,
+            detail: detailOf(accepted),
+            policy:
+              selected === null
+                ? null
+                : {
+                    id: selected.policy.id,
+                    pattern: selected.policy.imagePattern,
+                    why: selected.why,
+                    candidates: selected.candidates.map(({ id, imagePattern, priority }) => ({
+                      id,
+                      pattern: imagePattern,
+                      priority,
+                    })),
+                  },
+            plan: plan === null || rollout === null ? null : describePlan(plan, rollout.rules),
+            plan_hash: plan?.plan_hash ?? null,
+          });
+        });
+      } catch (error) {
+        if (error instanceof Previewed) return { status: 200, body: error.body };
+        throw error;
+      }
+      throw new Error('a preview was accepted as a push');
+    },
+  });
+}
+
+/** Says of a rollout that would be made nothing: its id goes with the transaction. */
+function detailOf({ outcome, detail, rollout_id: id }: Accepted): string | null {
+  if (outcome === 'running') return `Rollout ${id ?? ''} of this very revision has not ended.`;
+  return detail ?? null;
+}
+
+function describePlan(
+  { batches, left_out, takes_over_from, already_on_target }: PreviewedPlan,
+  rules: RolloutRules,
+): z.input<typeof PlanAnswer> {
+  const timed = batches.map((batch) => ({
+    ...batch,
+    delay_seconds: batch.delay_seconds ?? (batch.number === 1 ? 0 : rules.batchDelaySeconds),
+    soak_seconds: batch.soak_seconds ?? rules.soakSeconds,
+  }));
+  const seconds = timed.reduce((sum, batch) => sum + batch.delay_seconds + batch.soak_seconds, 0);
+  return {
+    strategy: rules.strategy,
+    requires_approval: rules.requiresApproval,
+    counts: {
+      planned: timed.reduce((sum, batch) => sum + batch.planned, 0),
+      already_on_target,
+      left_out: left_out.reduce((sum, reason) => sum + reason.count, 0),
+    },
+    batches: timed,
+    left_out,
+    takes_over_from,
+    earliest_end: new Date(Date.now() + seconds * 1000).toISOString(),
+  };
+}

@@ -1,5 +1,5 @@
 import type { Pool, PoolClient } from 'pg';
-import { insertRollout, lockTags, readTagFacts } from '../db/accept-push';
+import { insertRollout, lockTags, readTagFacts, type TagFacts } from '../db/accept-push';
 import { keepResults, recordDeliveries, type RecordedDelivery, type StoredResult } from '../db/deliveries';
 import { inTransaction } from '../db/transaction';
 import { judgePush, revisionOf, type Acceptance } from '../domain/acceptance';
@@ -9,16 +9,18 @@ import { choosePolicy } from './choose-policy';
 import type { DeliveryItem, Push } from './registries/push';
 import type { Origin } from './waiting-push';
 
-export type Outcome =
-  | 'started'
-  | 'superseding'
-  | 'duplicate'
-  | 'held'
-  | 'no_matching_policy'
-  | 'not_eligible'
-  | 'not_approved'
-  | 'ignored'
-  | 'running';
+export const outcomes = [
+  'started',
+  'superseding',
+  'duplicate',
+  'held',
+  'no_matching_policy',
+  'not_eligible',
+  'not_approved',
+  'ignored',
+  'running',
+] as const;
+export type Outcome = (typeof outcomes)[number];
 
 export interface Accepted extends StoredResult {
   outcome: Outcome;
@@ -71,13 +73,12 @@ export function acceptDelivery(pool: Pool, source: string, items: readonly Keyed
 function answered(delivery: RecordedDelivery | undefined): Accepted | null {
   const result = delivery?.result ?? null;
   if (result === null) return null;
-  if (result.rollout_id !== null)
-    return {
-      outcome: delivery?.held === true ? 'held' : 'duplicate',
-      rollout_id: result.rollout_id,
-      strategy: result.strategy,
-    };
-  return result.outcome === 'ignored' ? { ...result, outcome: 'ignored' } : null;
+  const { rollout_id: id, strategy } = result;
+  if (id === null) return result.outcome === 'ignored' ? { ...result, outcome: 'ignored' } : null;
+  // It names the rollout that was rolled back, which is not one that it started.
+  if (result.outcome === 'held') return null;
+  const hold = delivery?.hold ?? null;
+  return hold === null ? duplicate({ id, strategy }) : held(hold, { id, strategy });
 }
 
 async function acceptItem(
@@ -127,7 +128,7 @@ export async function acceptPush(
   const facts = await readTagFacts(client, image, tag, asked?.revision ?? null);
   const kind = asked?.kind ?? 'push';
   const judged = judgePush({ kind, pushedAt: push.pushedAt, force: origin.force }, facts);
-  if (!judged.accept) return refused(judged);
+  if (!judged.accept) return refused(judged, facts);
 
   const policy = await choosePolicy(client, push);
   if (policy.kind !== 'policy') return nothing(policy.kind, policy.detail);
@@ -177,23 +178,33 @@ export async function acceptPush(
   };
 }
 
-function refused(judged: Extract<Acceptance, { accept: false }>): Accepted {
+function refused(judged: Extract<Acceptance, { accept: false }>, { hold, same }: TagFacts): Accepted {
   switch (judged.why) {
     case 'duplicate':
-      return { outcome: 'duplicate', rollout_id: judged.rollout.id, strategy: judged.rollout.strategy };
+      return duplicate(judged.rollout);
     case 'running':
       return { outcome: 'running', rollout_id: judged.rollout.id, strategy: judged.rollout.strategy };
     case 'held':
-      return nothing(
-        'held',
-        `This revision is held back: ${judged.reason}. Lift the hold (GET /api/v1/holds), or send the request to /images/trigger-update with force.`,
-      );
+      if (hold === null) throw new Error('a push is held back by no hold');
+      return held(hold, { id: hold.rolloutId, strategy: same?.strategy ?? null });
     case 'late':
       return nothing(
         'ignored',
         `The tag was pushed again after this push; rollout ${judged.rollout.id} is for the newer one.`,
       );
   }
+}
+
+const ANOTHER_ATTEMPT = '{"force": true} on POST /api/v1/images/trigger-update starts another attempt';
+
+function duplicate({ id, strategy }: { id: string; strategy: string | null }): Accepted {
+  const detail = `This push already has a rollout, ${id}; nothing new was started. ${ANOTHER_ATTEMPT}.`;
+  return { outcome: 'duplicate', rollout_id: id, strategy, detail };
+}
+
+function held(hold: { id: string; reason: string }, rollout: { id: string | null; strategy: string | null }): Accepted {
+  const detail = `This revision is held back: ${hold.reason}. DELETE /api/v1/holds/${hold.id} lifts the hold: a new push of the tag, or an update triggered by hand, then starts it. ${ANOTHER_ATTEMPT} at once and leaves the hold.`;
+  return { outcome: 'held', rollout_id: rollout.id, strategy: rollout.strategy, detail };
 }
 
 function nothing(outcome: Outcome, detail: string): Accepted {

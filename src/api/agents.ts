@@ -16,16 +16,37 @@ const Report = z.looseObject({
 });
 const Reports = z
   .record(Uuid, Report)
-  .refine((reports) => Object.keys(reports).length === 1, 'must hold exactly one device, by its uuid');
+  .refine((reports) => Object.keys(reports).length === 1, 'must hold exactly one device, by its uuid')
+  .meta({
+    description:
+      "What the device runs, by its own uuid. `version` is the target's version it last fetched; other fields are kept.",
+    example: {
+      '3f2b8c1e-0d4a-4b6f-9a51-7c2e90d1f6aa': {
+        version: 4,
+        apps: {
+          '1002': {
+            services: [{ serviceId: 1, serviceName: 'redis', imageName: 'redis:7.5-alpine', status: 'running' }],
+          },
+        },
+      },
+    },
+  });
 const REPORT_LIMIT_BYTES = MIB;
 
-const Health = z.strictObject({
-  app_id: z.union([text(100), z.number().int().transform(String)]).optional(),
-  service: text(200).optional(),
-  status: z.enum(['healthy', 'unhealthy', 'updating', 'failed', 'rejected']),
-  image: text(600).optional(),
-  message: z.string().max(2000).optional(),
-});
+const Health = z
+  .strictObject({
+    app_id: z
+      .union([text(100), z.number().int().transform(String)])
+      .optional()
+      .describe('Which app of the target; without it every changed app is meant.'),
+    service: text(200).optional().describe('Its name in the target; without it every changed service is meant.'),
+    status: z
+      .enum(['healthy', 'unhealthy', 'updating', 'failed', 'rejected'])
+      .describe('`failed` may be tried again; `rejected` is the device refusing, and is not.'),
+    image: text(600).optional().describe('The image it speaks of.'),
+    message: z.string().max(2000).optional().describe('For people.'),
+  })
+  .meta({ example: { app_id: '1002', service: 'redis', status: 'healthy', image: 'redis:7.5-alpine' } });
 
 /** What agents in the field call: both generations of the protocol, with one key a device. */
 export function agentRoutes(deps: ApiDeps): Route[] {

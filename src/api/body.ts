@@ -9,6 +9,8 @@ export interface RequestBody<B = unknown> {
   kind: 'json' | 'raw';
   schema: z.ZodType<B> | null;
   limitBytes: number;
+  /** Of raw bytes, what they hold: for the documentation only. */
+  documentedAs?: z.ZodType;
   /** An absent body is validated as `{}`. */
   optional: boolean;
 }
@@ -30,8 +32,8 @@ export function jsonBody<S extends z.ZodType>(
 }
 
 /** The exact bytes that came, for signatures; never decompressed. */
-export function rawBody(options: { limitBytes: number }): RequestBody<Buffer> {
-  return { kind: 'raw', schema: null, limitBytes: options.limitBytes, optional: true };
+export function rawBody(options: { limitBytes: number; documentedAs: z.ZodType }): RequestBody<Buffer> {
+  return { kind: 'raw', schema: null, ...options, optional: true };
 }
 
 export interface ReadBody {

@@ -18,7 +18,21 @@ const MAX_NEW_DEVICES = 10_000;
 const CREATE_LIMIT_BYTES = 32 * MIB;
 const MAX_NAMED_CONFLICTS = 100;
 
-const NewDevices = z.strictObject({ devices: z.array(NewDevice).min(1).max(MAX_NEW_DEVICES) });
+const NewDevices = z.strictObject({ devices: z.array(NewDevice).min(1).max(MAX_NEW_DEVICES) }).meta({
+  example: {
+    devices: [
+      {
+        name: 'shop-17',
+        fleet_id: 'north',
+        tags: { ring: 'canary' },
+        timezone: 'Europe/Berlin',
+        target_state: {
+          apps: { '1002': { services: [{ serviceId: 1, serviceName: 'redis', imageName: 'redis:7-alpine' }] } },
+        },
+      },
+    ],
+  },
+});
 const CreatedDevices = z.object({ devices: z.array(z.object({ uuid: Uuid, api_key: z.string() })) });
 const DeviceQuery = pageQuery(z.guid()).extend({
   fleet_id: text(128).optional(),

@@ -2,13 +2,19 @@ import { z } from 'zod';
 import { isValidDigest, isValidTag } from '../domain/image-reference';
 import { decodeCursor } from './cursor';
 
+const NO_CONTROL_CHARACTERS = 'must not hold control characters';
+
 /** Printable text with a limit; control characters have no place in a name and would spoil logs and terminals. */
 export function text(max: number) {
-  return z
-    .string()
-    .min(1)
-    .max(max)
-    .regex(/^[^\u0000-\u001f\u007f\ud800-\udfff]*$/u, 'must not hold control characters');
+  return (
+    z
+      .string()
+      .min(1)
+      .max(max)
+      // Without flags, because a pattern of the OpenAPI document has none; half of a surrogate pair is looked for apart.
+      .regex(/^[^\u0000-\u001f\u007f]*$/, NO_CONTROL_CHARACTERS)
+      .refine((value) => !/\p{Surrogate}/u.test(value), NO_CONTROL_CHARACTERS)
+  );
 }
 
 /** Any uuid, also one that is not of an RFC version: devices bring their own. Kept in lower case, as PostgreSQL shows it. */
@@ -19,7 +25,6 @@ export const YEAR = 31_536_000;
 export const seconds = (max: number) => z.number().int().min(0).max(max);
 
 export const UuidParams = z.strictObject({ uuid: Uuid });
-export const IdParams = z.strictObject({ id: Uuid });
 /** `thing` as in "a rollout's id". */
 export const idParams = (thing: string) => z.strictObject({ id: uuid(`is not ${thing}'s id`) });
 
@@ -34,7 +39,8 @@ export const Tags = z.record(text(64), text(256)).refine((tags) => Object.keys(t
 export const TagSelector = z
   .string()
   .max(321)
-  .regex(/^[^:\u0000-\u001f]{1,64}:[^\u0000-\u001f]{1,256}$/u, 'must be key:value');
+  .regex(/^[^:\u0000-\u001f]{1,64}:[^\u0000-\u001f]{1,256}$/, 'must be key:value')
+  .meta({ example: 'ring:canary' });
 
 /** Of an image. */
 export const ImageTag = z

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { liftHold, listHolds, type HoldRow } from '../db/holds';
 import { page } from './cursor';
 import type { ApiDeps } from './deps';
-import { IdParams, pageQuery, TimeAndId, Uuid } from './fields';
+import { idParams, pageQuery, TimeAndId, Uuid } from './fields';
 import { notFound } from './problem';
 import { route, type Route } from './route';
 
@@ -43,7 +43,7 @@ export function holdRoutes({ pool }: ApiDeps): Route[] {
       tag: 'Holds',
       summary: 'Lift a hold',
       access: 'admin',
-      params: IdParams,
+      params: idParams('a hold'),
       answers: { 204: { description: 'Lifted' } },
       handle: async ({ params, actor }) => {
         if (!(await liftHold(pool, params.id, actor))) throw notFound('hold', params.id);

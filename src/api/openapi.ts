@@ -89,9 +89,7 @@ function operationId({ method, path }: Route): string {
 }
 
 function bodyContent(body: NonNullable<Route['body']>): Record<string, { schema: z.ZodType }> {
-  return body.schema === null
-    ? { 'application/json': { schema: z.unknown() } }
-    : { 'application/json': { schema: body.schema } };
+  return { 'application/json': { schema: body.schema ?? body.documentedAs ?? z.unknown() } };
 }
 
 function toAnswer(answer: AnswerContract): { description: string; content?: Record<string, { schema: z.ZodType }> } {

@@ -12,7 +12,7 @@ import { effectiveSettings } from '../domain/policy-settings';
 import { jsonBody, MIB } from './body';
 import { page } from './cursor';
 import type { ApiDeps } from './deps';
-import { IdParams, pageQuery, TimeAndId } from './fields';
+import { idParams, pageQuery, TimeAndId } from './fields';
 import { Policy, PolicyInput, PolicyPatch } from './policy-fields';
 import { HttpProblem, notFound } from './problem';
 import { route, type Route } from './route';
@@ -60,7 +60,7 @@ export function policyRoutes({ pool }: ApiDeps): Route[] {
       tag,
       summary: 'One policy',
       access: 'viewer',
-      params: IdParams,
+      params: idParams('a policy'),
       answers: { 200: { description: 'The policy, with the settings in force', schema: Policy } },
       handle: async ({ params }) => ({ status: 200, body: shown(found(await readPolicy(pool, params.id), params.id)) }),
     }),
@@ -70,7 +70,7 @@ export function policyRoutes({ pool }: ApiDeps): Route[] {
       tag,
       summary: 'Replace a policy; what is not given takes its default',
       access: 'admin',
-      params: IdParams,
+      params: idParams('a policy'),
       body: jsonBody(PolicyInput, { limitBytes: LIMIT_BYTES }),
       answers: { 200: { description: 'The policy as it is now', schema: Policy } },
       handle: async ({ params, body }) => ({
@@ -84,7 +84,7 @@ export function policyRoutes({ pool }: ApiDeps): Route[] {
       tag,
       summary: 'Change the given fields of a policy',
       access: 'admin',
-      params: IdParams,
+      params: idParams('a policy'),
       body: jsonBody(PolicyPatch, { limitBytes: LIMIT_BYTES }),
       answers: { 200: { description: 'The policy as it is now', schema: Policy } },
       handle: async ({ params, body }) => {
@@ -102,7 +102,7 @@ export function policyRoutes({ pool }: ApiDeps): Route[] {
       tag,
       summary: 'Delete a policy; running rollouts keep the rules they copied',
       access: 'admin',
-      params: IdParams,
+      params: idParams('a policy'),
       answers: { 204: { description: 'Deleted' } },
       handle: async ({ params }) => {
         if (!(await deletePolicy(pool, params.id))) throw notFound('policy', params.id);

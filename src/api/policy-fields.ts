@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import { strategies } from '../domain/rules';
 import { validatePattern } from '../domain/image-pattern';
 import { seconds, Tags, text, Uuid, YEAR } from './fields';
+import { documented } from './policy-docs';
 import { Batches, TagRule } from './policy-plan-fields';
 
 /** Part of the contract, built by a later release: refused in words rather than stored and ignored. */
@@ -14,18 +16,32 @@ function later(what: string) {
 
 /** One value of a field works; the contract's others are told apart from typing errors. */
 function oneOf<const Now extends string>(now: readonly Now[], planned: readonly string[]) {
-  return z.string().superRefine((value, context) => {
-    if ((now as readonly string[]).includes(value)) return;
-    const message = planned.includes(value)
-      ? `${value} is not available in this release; use ${now.join(' or ')}`
-      : `must be ${[...now, ...planned].join(', ')}`;
-    context.addIssue({ code: 'custom', message });
-  }) as unknown as z.ZodType<Now, Now>;
+  return z
+    .string()
+    .superRefine((value, context) => {
+      if ((now as readonly string[]).includes(value)) return;
+      const message = planned.includes(value)
+        ? `${value} is not available in this release; use ${now.join(' or ')}`
+        : `must be ${[...now, ...planned].join(', ')}`;
+      context.addIssue({ code: 'custom', message });
+    })
+    .meta({
+      enum: [...now],
+      ...(planned.length === 0
+        ? {}
+        : { description: `Refused in this release: ${planned.map((one) => `\`${one}\``).join(', ')}.` }),
+    }) as unknown as z.ZodType<Now, Now>;
 }
 
 const Health = z.strictObject({
-  timeout_seconds: z.number().int().min(1).max(604_800).optional(),
-  soak_seconds: seconds(604_800).optional(),
+  timeout_seconds: z
+    .number()
+    .int()
+    .min(1)
+    .max(604_800)
+    .optional()
+    .describe('Seconds a device has to become healthy after it was told; then it is timed out, or unreachable.'),
+  soak_seconds: seconds(604_800).optional().describe('Seconds it must stay healthy before it counts.'),
   checks: z
     .array(
       z
@@ -33,7 +49,8 @@ const Health = z.strictObject({
         .pipe(z.strictObject({ kind: z.literal('container_running') })),
     )
     .max(20)
-    .optional(),
+    .optional()
+    .describe('What is looked at besides the image; `container_running`: the service says `running`.'),
 });
 
 const settings = {
@@ -48,7 +65,10 @@ const settings = {
   on_failure: oneOf(['rollback'], ['rollback_failed', 'pause', 'continue']).optional(),
   rollback_timeout_seconds: z.number().int().min(1).max(604_800).optional(),
   retry: z
-    .strictObject({ attempts: z.number().int().min(1).max(20).optional(), delay_seconds: seconds(604_800).optional() })
+    .strictObject({
+      attempts: z.number().int().min(1).max(20).optional().describe('Tries a device gets in all, the first included.'),
+      delay_seconds: seconds(604_800).optional().describe('Seconds between two tries.'),
+    })
     .optional(),
   on_newer: oneOf(['supersede'], ['queue']).optional(),
   offline: later('catching up offline devices is'),
@@ -78,17 +98,22 @@ const required = {
   update_strategy: oneOf(['auto', 'staged', 'manual'], ['scheduled']),
 };
 
-export const PolicyInput = z.strictObject({ ...required, ...settings, ...scope });
+export const PolicyInput = z.strictObject(documented({ ...required, ...settings, ...scope }, true));
 export type PolicyInput = z.output<typeof PolicyInput>;
 
 /** The same fields, none needed. `health` and `retry` are merged field by field, lists are replaced; null clears what may be null. */
 export const PolicyPatch = z
-  .strictObject({
-    image_pattern: required.image_pattern.optional(),
-    update_strategy: required.update_strategy.optional(),
-    ...settings,
-    ...scope,
-  })
+  .strictObject(
+    documented(
+      {
+        image_pattern: required.image_pattern.optional(),
+        update_strategy: required.update_strategy.optional(),
+        ...settings,
+        ...scope,
+      },
+      false,
+    ),
+  )
   .refine((patch) => Object.keys(patch).length > 0, 'names no field to change');
 export type PolicyPatch = z.output<typeof PolicyPatch>;
 
@@ -96,14 +121,14 @@ export type PolicyPatch = z.output<typeof PolicyPatch>;
 export const Policy = z.object({
   id: Uuid,
   image_pattern: z.string(),
-  update_strategy: z.string(),
+  update_strategy: z.enum(strategies),
   tag_rule: z.object({
-    kind: z.string(),
+    kind: z.enum(['any', 'glob', 'regex', 'semver']),
     pattern: z.string().optional(),
     range: z.string().optional(),
     allow_downgrade: z.boolean().optional(),
   }),
-  pin: z.string(),
+  pin: z.enum(['auto', 'tag', 'digest']),
   batches: z.union([
     z.array(z.record(z.string(), z.unknown())),
     z.object({ start: z.number(), factor: z.number(), max: z.number() }),
@@ -117,10 +142,10 @@ export const Policy = z.object({
   max_failure_rate: z.number(),
   max_failures: z.number().nullable(),
   min_sample: z.number(),
-  on_failure: z.string(),
+  on_failure: z.enum(['rollback', 'rollback_failed', 'pause', 'continue']),
   rollback_timeout_seconds: z.number(),
   retry: z.object({ attempts: z.number(), delay_seconds: z.number() }),
-  on_newer: z.string(),
+  on_newer: z.enum(['supersede', 'queue']),
   requires_approval: z.boolean(),
   requires_approved_image: z.boolean(),
   fleet_id: z.string().nullable(),

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import type { BatchRow, DeviceCount, RolloutRow } from '../db/rollouts-read';
+import { rolloutStatuses } from '../domain/rollout-states';
+import { strategies } from '../domain/rules';
 import { publicCounts, type PublicCounts } from '../domain/public-counts';
 import type { StatusCounts } from '../domain/verdict';
 import type { Config } from '../config';
@@ -15,10 +17,10 @@ export const Rollout = z.object({
   tag: z.string(),
   digest: z.string().nullable(),
   attempt: z.number().int(),
-  status: z.string(),
-  strategy: z.string(),
+  status: z.enum(rolloutStatuses),
+  strategy: z.enum(strategies),
   policy_id: z.string().nullable(),
-  trigger: z.string(),
+  trigger: z.enum(['webhook', 'manual', 'reconcile']),
   actor: z.string(),
   workflow_id: z.string(),
   temporal_url: z.string().nullable(),
@@ -38,7 +40,7 @@ export const RolloutWithBatches = Rollout.extend({
       requires_approval: z.boolean(),
       delay_seconds: z.number().int().nullable(),
       soak_seconds: z.number().int().nullable(),
-      status: z.string(),
+      status: z.enum(['pending', 'in_progress', 'passed', 'failed', 'skipped', 'stopped']),
       verdict: z.enum(['pass', 'fail']).nullable(),
       rule: z.string().nullable(),
       explanation: z.string().nullable(),

@@ -5,14 +5,14 @@ import { deviceStatuses } from '../domain/rollout-states';
 import { page } from './cursor';
 import type { ApiDeps } from './deps';
 import { EventId, RolloutEvent, shownEvent } from './events';
-import { IdParams, pageQuery, Uuid } from './fields';
+import { idParams, pageQuery, Uuid } from './fields';
 import { findRollout } from './rollouts';
 import { route, type Route } from './route';
 
 const RolloutDevice = z.object({
   device_uuid: Uuid,
   batch: z.number().int().nullable(),
-  status: z.string(),
+  status: z.enum(deviceStatuses),
   reason: z.string().nullable(),
   previous: z.array(
     z.object({ app_id: z.string(), service: z.string().nullable(), field: z.string(), image: z.string() }),
@@ -36,7 +36,7 @@ export function rolloutListRoutes(deps: ApiDeps): Route[] {
       tag: 'Rollouts',
       summary: 'Devices of a rollout, with what each had before',
       access: 'viewer',
-      params: IdParams,
+      params: idParams('a rollout'),
       query: DeviceQuery,
       answers: {
         200: {
@@ -62,7 +62,7 @@ export function rolloutListRoutes(deps: ApiDeps): Route[] {
       tag: 'Rollouts',
       summary: 'What happened in a rollout, in order',
       access: 'viewer',
-      params: IdParams,
+      params: idParams('a rollout'),
       query: pageQuery(EventId),
       answers: {
         200: {

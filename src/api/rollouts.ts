@@ -5,7 +5,7 @@ import { availableCommands } from '../domain/commands';
 import { rolloutStatuses } from '../domain/rollout-states';
 import { page } from './cursor';
 import type { ApiDeps } from './deps';
-import { IdParams, pageQuery, text, TimeAndId } from './fields';
+import { idParams, pageQuery, text, TimeAndId } from './fields';
 import { invalidInput, notFound } from './problem';
 import { Rollout, RolloutWithBatches, shownBatch, shownRollout } from './rollout-fields';
 import { route, type Answer, type Route } from './route';
@@ -13,7 +13,7 @@ import { route, type Answer, type Route } from './route';
 const Page = z.object({ rollouts: z.array(Rollout), next_cursor: z.string().nullable() });
 const Status = z.object({
   rollout_id: z.string(),
-  status: z.string(),
+  status: z.enum(rolloutStatuses),
   batch: z.number().int().nullable(),
   batches: z.number().int().nullable(),
   counts: z.record(z.string(), z.number()),
@@ -53,7 +53,7 @@ export function rolloutRoutes(deps: ApiDeps): Route[] {
       tag: 'Rollouts',
       summary: 'One rollout with its batches and counts',
       access: 'viewer',
-      params: IdParams,
+      params: idParams('a rollout'),
       answers: { 200: { description: 'The rollout', schema: RolloutWithBatches } },
       handle: async ({ params }) => {
         const [row, counted, batches] = await Promise.all([
@@ -76,7 +76,7 @@ export function rolloutRoutes(deps: ApiDeps): Route[] {
       tag: 'Rollouts',
       summary: 'What the rollout waits for, until when, and what can be done',
       access: 'viewer',
-      params: IdParams,
+      params: idParams('a rollout'),
       answers: {
         200: {
           description: 'From the workflow itself, or from its last record when it does not answer',

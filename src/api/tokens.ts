@@ -4,7 +4,7 @@ import { createToken, listTokens, revokeToken, type TokenRow } from '../db/token
 import { jsonBody } from './body';
 import { page } from './cursor';
 import type { ApiDeps } from './deps';
-import { IdParams, pageQuery, text, TimeAndId, Uuid } from './fields';
+import { idParams, pageQuery, text, TimeAndId, Uuid } from './fields';
 import { hashSecret } from './operators';
 import { notFound } from './problem';
 import { route, type Route } from './route';
@@ -55,7 +55,7 @@ export function tokenRoutes({ pool, operators }: ApiDeps): Route[] {
       tag: 'Tokens',
       summary: 'Revoke a token',
       access: 'admin',
-      params: IdParams,
+      params: idParams('a token'),
       answers: { 204: { description: 'Revoked: at once here, within seconds in other API processes' } },
       handle: async ({ params }) => {
         if (!(await revokeToken(pool, params.id))) throw notFound('token', params.id);

@@ -12,21 +12,23 @@ import type { Push } from './registries/push';
 import { route, type Answer, type Route } from './route';
 import { webhookAnswer, WebhookAnswer } from './webhook-answer';
 
-const TriggerUpdate = z.strictObject({
-  image: z
-    .string()
-    .min(1)
-    .max(512)
-    .describe(
-      'Any form of the name: `redis`, `docker.io/library/redis:7.5-alpine`, `registry.acme.io/app@sha256:...`.',
-    ),
-  tag: z.string().min(1).max(128).optional().describe('May stand in `image` instead; both must then agree.'),
-  force: z
-    .boolean()
-    .optional()
-    .describe('Make a new attempt although this revision had a rollout, and pass over a hold without lifting it.'),
-  plan_hash: PlanHash.optional().describe('Of a preview: refused when the plan has changed since.'),
-});
+const TriggerUpdate = z
+  .strictObject({
+    image: z
+      .string()
+      .min(1)
+      .max(512)
+      .describe(
+        'Any form of the name: `redis`, `docker.io/library/redis:7.5-alpine`, `registry.acme.io/app@sha256:...`.',
+      ),
+    tag: z.string().min(1).max(128).optional().describe('May stand in `image` instead; both must then agree.'),
+    force: z
+      .boolean()
+      .optional()
+      .describe('Make a new attempt although this revision had a rollout, and pass over a hold without lifting it.'),
+    plan_hash: PlanHash.optional().describe('Of a preview: refused when the plan has changed since.'),
+  })
+  .meta({ example: { image: 'redis', tag: '7.5-alpine', force: true } });
 type TriggerUpdate = z.infer<typeof TriggerUpdate>;
 
 /** An operator's push: accepted like a registry's. */
@@ -72,7 +74,7 @@ export function triggerUpdateRoute({ pool, dispatcher }: ApiDeps): Route {
         );
       }
       dispatcher.wake();
-      return webhookAnswer([{ item: { kind: 'push', push } }], [accepted]);
+      return webhookAnswer([{ item: { kind: 'push', push } }], [accepted], 'Update processed successfully');
     },
   });
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { describeItem, type Accepted, type KeyedItem } from './accept';
+import { strategies } from '../domain/rules';
+import { describeItem, outcomes, type Accepted, type KeyedItem } from './accept';
 import type { Answer } from './route';
 
 const Result = z.object({
@@ -8,19 +9,19 @@ const Result = z.object({
   tag: z.string().nullable(),
   digest: z.string().nullable(),
   event_id: z.string().nullable(),
-  outcome: z.string(),
+  outcome: z.enum(outcomes),
   rollout_id: z.string().nullable(),
-  strategy: z.string().nullable(),
+  strategy: z.enum(strategies).nullable(),
   detail: z.string().optional(),
   approval_id: z.string().optional(),
 });
 export const WebhookAnswer = z.object({
   message: z.string(),
   rollout_id: z.string().nullable(),
-  strategy: z.string().nullable(),
+  strategy: z.enum(strategies).nullable(),
   image: z.string().nullable(),
   tag: z.string().nullable(),
-  outcome: z.string(),
+  outcome: z.enum(outcomes),
   approval_id: z.string().optional(),
   results: z.array(Result),
 });

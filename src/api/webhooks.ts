@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Request } from 'express';
+import { z } from 'zod';
 import { acceptDelivery, type KeyedItem } from './accept';
 import { MIB, rawBody } from './body';
 import type { ApiDeps } from './deps';
@@ -14,6 +15,13 @@ import { ignoredAnswer, webhookAnswer, WebhookAnswer } from './webhook-answer';
 const LIMIT_BYTES = MIB;
 const SOURCE = 'docker-registry';
 
+/** For the documentation: each registry's own parser decides what it takes of it. */
+const Delivery = z.looseObject({}).meta({
+  description:
+    'Docker Hub\'s body (the example), the event envelope of a Distribution registry (`{"events": [...]}`), or a GitHub `package` or `registry_package` event with its `X-GitHub-Event` header.',
+  example: { repository: { repo_name: 'redis' }, push_data: { tag: '7.5-alpine', pushed_at: 1767225600 } },
+});
+
 /** What registries call. Answered after the accepting transaction, never before; the workflow starts after the answer. */
 export function webhookRoutes(deps: ApiDeps): Route[] {
   return [
@@ -23,7 +31,7 @@ export function webhookRoutes(deps: ApiDeps): Route[] {
       tag: 'Webhooks',
       summary: 'A push announced by Docker Hub, a Distribution registry or GitHub packages',
       access: 'public',
-      body: rawBody({ limitBytes: LIMIT_BYTES }),
+      body: rawBody({ limitBytes: LIMIT_BYTES, documentedAs: Delivery }),
       answers: {
         200: { description: 'Understood, and nothing was pushed', schema: WebhookAnswer },
         202: {

@@ -19,6 +19,8 @@ export interface TagFacts extends TagHistory {
   revision: string;
   /** Of the newest rollout, if it has this revision. */
   digest: string | null;
+  /** The standing hold on the revision, with the rollout that placed it. */
+  hold: { id: string; reason: string; rolloutId: string | null } | null;
 }
 
 /** The past of a tag for one revision, in one statement. `revision` null asks for whatever the tag was last seen with. */
@@ -28,7 +30,7 @@ export async function readTagFacts(
   tag: string,
   revision: string | null,
 ): Promise<TagFacts> {
-  const { rows } = await client.query<TagFacts>(
+  const { rows } = await client.query<Omit<TagFacts, 'holdReason'>>(
     `with newest as (
        select * from image_rollouts where image = $1 and tag = $2 order by created_at desc, id desc limit 1
      ), asked as (
@@ -40,15 +42,15 @@ export async function readTagFacts(
      select asked.revision, (select digest from same) as digest,
             (select ${KNOWN_ROLLOUT} from newest r) as newest,
             (select ${KNOWN_ROLLOUT} from same r) as same,
-            (select h.reason from image_holds h
-              where h.image = $1 and h.tag = $2 and h.revision = asked.revision and h.lifted_at is null) as "holdReason",
+            (select jsonb_build_object('id', h.id, 'reason', h.reason, 'rolloutId', coalesce(h.rollout_id, (select id from same))) from image_holds h
+              where h.image = $1 and h.tag = $2 and h.revision = asked.revision and h.lifted_at is null) as hold,
             exists (select from image_holds h, same where h.image = $1 and h.tag = $2 and h.revision = asked.revision
               and h.lifted_at >= same.ended_at) as "holdLifted"
        from asked`,
     [image, tag, revision, unidentifiedRevision],
   );
   if (rows[0] === undefined) throw new Error('reading the past of a tag gave no row');
-  return rows[0];
+  return { ...rows[0], holdReason: rows[0].hold?.reason ?? null };
 }
 
 const KNOWN_ROLLOUT = `jsonb_build_object('id', r.id, 'attempt', r.attempt, 'strategy', r.strategy, 'pushedAt', r.pushed_at, 'ended', r.ended_at is not null)`;

@@ -13,7 +13,7 @@ export interface RecordedDelivery {
   /** Null for a delivery that is seen for the first time. */
   result: StoredResult | null;
   /** The rollout it started was rolled back, and what it pushed is on hold since. */
-  held: boolean;
+  hold: { id: string; reason: string } | null;
 }
 
 /**
@@ -31,7 +31,8 @@ export async function recordDeliveries(
      on conflict on constraint webhook_deliveries_once
        do update set times_received = webhook_deliveries.times_received + 1, last_received_at = now()
      returning id, delivery_key, results -> 0 as result,
-               exists (select from image_holds h where h.rollout_id::text = results -> 0 ->> 'rollout_id' and h.lifted_at is null) as held`,
+               (select jsonb_build_object('id', h.id, 'reason', h.reason) from image_holds h
+                 where h.rollout_id::text = results -> 0 ->> 'rollout_id' and h.lifted_at is null limit 1) as hold`,
     [source, [...new Set(keys)]],
   );
   return new Map(recorded.rows.map(({ delivery_key, ...delivery }) => [delivery_key, delivery]));

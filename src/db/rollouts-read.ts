@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import type { DeviceStatus, RolloutStatus } from '../domain/rollout-states';
+import type { Strategy } from '../domain/rules';
 
 export interface RolloutRow {
   id: string;
@@ -11,9 +12,9 @@ export interface RolloutRow {
   digest: string | null;
   attempt: number;
   status: RolloutStatus;
-  strategy: string;
+  strategy: Strategy;
   policy_id: string | null;
-  trigger: string;
+  trigger: 'webhook' | 'manual' | 'reconcile';
   actor: string;
   workflow_id: string;
   /** Null until the workflow was started. */
@@ -88,7 +89,7 @@ export interface BatchRow {
   requires_approval: boolean;
   delay_seconds: number | null;
   soak_seconds: number | null;
-  status: string;
+  status: 'pending' | 'in_progress' | 'passed' | 'failed' | 'skipped' | 'stopped';
   rule: string | null;
   explanation: string | null;
   started_at: Date | null;

@@ -1,11 +1,16 @@
 import { Settings } from '../config';
 import { commandDescriptions, commandEffect, commands } from '../domain/commands';
 import { isFinal, rolloutStatuses, type RolloutStatus } from '../domain/rollout-states';
+import { policyRows } from './policy-table';
 
 /** Parts of the documentation that are made from the code, between `<!-- name -->` and `<!-- /name -->`. */
 export const generatedSections: Readonly<Record<string, { file: string; content: () => string }>> = {
   configuration: { file: 'README.md', content: configurationTable },
   commands: { file: 'docs/design.md', content: commandsTable },
+  policy: {
+    file: 'docs/policies.md',
+    content: () => table(['Field', 'Meaning', 'Default', 'Limits'], policyRows()),
+  },
 };
 
 /** Replaces what stands between a section's markers. @throws Error when the markers are missing. */
@@ -36,8 +41,14 @@ function commandsTable(): string {
     const effect = commandEffect(command, status);
     return effect.applies ? effect.effect : `*nothing: ${effect.why}*`;
   };
-  const meaning = table(['Command', 'Meaning'], commands.map((command) => [`\`${command}\``, commandDescriptions[command]]));
-  const effects = table(['', ...states.map((status) => `\`${status}\``)], commands.map((command) => [`\`${command}\``, ...states.map((status) => cell(command, status))]));
+  const meaning = table(
+    ['Command', 'Meaning'],
+    commands.map((command) => [`\`${command}\``, commandDescriptions[command]]),
+  );
+  const effects = table(
+    ['', ...states.map((status) => `\`${status}\``)],
+    commands.map((command) => [`\`${command}\``, ...states.map((status) => cell(command, status))]),
+  );
   return `${meaning}\n\n${effects}`;
 }
 

@@ -50,6 +50,21 @@ describe('problem documents', () => {
     expect(reply.headers.get('content-type')).toMatch(/^application\/problem\+json/);
   });
 
+  test('what is needed and absent is said to be needed', async () => {
+    const missing = async (body: object) => (await rig.admin('POST', '/api/v1/image-policies', body)).json.errors;
+    expect(await missing({})).toEqual([
+      { path: 'image_pattern', message: 'is needed' },
+      { path: 'update_strategy', message: 'is needed' },
+    ]);
+    const policy = { image_pattern: 'redis', update_strategy: 'auto' };
+    expect(await missing({ ...policy, batches: { start: 1, factor: 2 } })).toEqual([
+      { path: 'batches.max', message: 'is needed' },
+    ]);
+    expect((await rig.call('GET', '/api/v1/rollouts/7', { token: ADMIN_TOKEN })).json.errors).toEqual([
+      { path: 'params.id', message: "is not a rollout's id" },
+    ]);
+  });
+
   test('a parse error never quotes the body', async () => {
     const reply = await post('{"secret": hunter2}', json);
     expect(reply.text).not.toContain('hunter2');
@@ -57,6 +72,11 @@ describe('problem documents', () => {
 
   test('unknown route 404, wrong method 405 with Allow, malformed escape 400', async () => {
     expect((await rig.admin('GET', '/api/v1/nothing')).status).toBe(404);
+    const quay = await rig.call('POST', '/api/v1/webhooks/quay', { body: {} });
+    expect(quay.json).toMatchObject({
+      status: 404,
+      detail: 'there is no source quay: deliveries are taken at /api/v1/webhooks/docker-registry',
+    });
     const wrong = await rig.admin('DELETE', '/api/v1/devices');
     expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'POST, GET, HEAD']);
     expect((await rig.admin('PUT', '/api/v1/image-policies')).status).toBe(405);

@@ -32,6 +32,7 @@ test.each<[string, object]>([
   const answer = await intake.trigger(body);
   expect(answer.status).toBe(202);
   expect(answer.body).toMatchObject({
+    message: 'Update processed successfully',
     outcome: 'started',
     tag: '7.5-alpine',
     results: [{ registry: 'docker.io', repository: 'library/redis' }],
@@ -66,6 +67,7 @@ test('asked twice it is a duplicate; force makes the next attempt once the first
   const first = await intake.trigger({ image: 'redis', tag: '7' });
   expect((await intake.trigger({ image: 'redis:7' })).body).toMatchObject({
     outcome: 'duplicate',
+    message: expect.stringMatching(/already has a rollout.*\{"force": true\}/),
     rollout_id: first.body.rollout_id,
   });
 

@@ -175,11 +175,16 @@ test('a standing hold answers held and starts nothing; once lifted, the next pus
   );
   expect(await push(A, { id: 'while-held' })).toMatchObject({
     outcome: 'held',
-    rollout_id: null,
+    rollout_id: first.rollout_id,
     message: expect.stringContaining('rolled back'),
   });
   expect(await push(B)).toMatchObject({ outcome: 'started' });
-  expect(await push(A)).toMatchObject({ outcome: 'held' });
+  const holds = await database.pool.query<{ id: string }>('select id from image_holds');
+  expect(await push(A)).toMatchObject({
+    outcome: 'held',
+    rollout_id: first.rollout_id,
+    message: expect.stringContaining(`DELETE /api/v1/holds/${holds.rows[0]?.id ?? ''}`),
+  });
   await database.pool.query('update image_holds set lifted_at = now()');
   expect(await push(A, { id: 'while-held' })).toMatchObject({ outcome: 'superseding' });
 });
@@ -195,7 +200,11 @@ test('the very same delivery, repeated after its rollout was rolled back, is tol
   );
   expect((await intake.deliver(body)).body).toMatchObject({ outcome: 'held', rollout_id: rolloutId });
   await database.pool.query('update image_holds set lifted_at = now()');
-  expect((await intake.deliver(body)).body).toMatchObject({ outcome: 'duplicate', rollout_id: rolloutId });
+  expect((await intake.deliver(body)).body).toMatchObject({
+    outcome: 'duplicate',
+    rollout_id: rolloutId,
+    message: expect.stringContaining('{"force": true} on POST /api/v1/images/trigger-update'),
+  });
 });
 
 test('no_matching_policy names the remedy, and the same delivery is judged again once the policy is there', async () => {

@@ -7,7 +7,10 @@ export function readBody<Schema extends z.ZodType>(schema: Schema, body: unknown
   const parsed = schema.safeParse(body);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
-  throw new UnreadableDelivery(issue?.path.map(String).join('.') ?? '', issue === undefined ? 'cannot be read' : issueMessage(issue, body));
+  throw new UnreadableDelivery(
+    issue?.path.map(String).join('.') ?? '',
+    issue === undefined ? 'cannot be read' : issueMessage(issue, body),
+  );
 }
 
 /** The bytes as JSON. @throws UnreadableDelivery when they are none. */

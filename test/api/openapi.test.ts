@@ -1,0 +1,125 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { allRoutes } from '../../src/api/app';
+import { startApiRig, type ApiRig } from './api-rig';
+
+let rig: ApiRig;
+let document: any;
+beforeAll(async () => {
+  rig = await startApiRig({ FLEETWAVE_ALLOW_UNSIGNED_WEBHOOKS: 'true' });
+  document = (await rig.call('GET', '/openapi.json')).json;
+});
+afterAll(() => rig.close());
+
+/** Every schema object of the document. */
+function* schemas(node: any): Generator<any> {
+  if (typeof node !== 'object' || node === null) return;
+  yield node;
+  for (const value of Object.values(node)) yield* schemas(value);
+}
+
+const bodySchema = (method: string, path: string) =>
+  document.paths[path][method].requestBody.content['application/json'].schema;
+
+/** For each pattern of the document, a value that must match it, and how the API is asked whether it takes the value. */
+const examples: Record<string, { value: string; take: (value: string) => Promise<number> }> = {
+  '^[^\\u0000-\\u001f\\u007f]*$': {
+    value: 'Kasse 7 ☕ 🚀',
+    take: async (value) => (await rig.admin('POST', '/api/v1/devices', { devices: [{ name: value }] })).status,
+  },
+  '^[^:\\u0000-\\u001f]{1,64}:[^\\u0000-\\u001f]{1,256}$': {
+    value: 'ring:canary',
+    take: async (value) => (await rig.admin('GET', `/api/v1/devices?tag=${value}`)).status,
+  },
+  '^\\d{1,9}(-\\d{1,9})*\\.[0-9a-f]{64}$': {
+    value: `1-2-7.${'a'.repeat(64)}`,
+    take: async (value) => {
+      const body = { image: 'redis', tag: '7', plan_hash: value };
+      return (await rig.admin('POST', '/api/v1/images/trigger-update', body)).status;
+    },
+  },
+};
+
+test('every pattern compiles as JSON Schema reads it, with and without the u flag, and matches what the API accepts', async () => {
+  const patterns = new Set<string>();
+  for (const schema of schemas(document.paths)) if (typeof schema.pattern === 'string') patterns.add(schema.pattern);
+  expect(Object.keys(examples)).toEqual(expect.arrayContaining([...patterns]));
+  for (const pattern of patterns) {
+    const { value, take } = examples[pattern] as (typeof examples)[string];
+    for (const flags of ['', 'u']) expect([pattern, new RegExp(pattern, flags).test(value)]).toEqual([pattern, true]);
+    expect(await take(value)).not.toBe(422);
+    expect(new RegExp(pattern, 'u').test('a\u0007b')).toBe(false);
+  }
+});
+
+test('half of a character is refused though no pattern says so', async () => {
+  const raw = '{"devices": [{"name": "half \\ud83d"}]}';
+  const headers = { 'content-type': 'application/json' };
+  const token = await rig.token('admin');
+  expect((await rig.call('POST', '/api/v1/devices', { raw, headers, token })).status).toBe(422);
+});
+
+test('what has a fixed set of values lists it', () => {
+  const policy = bodySchema('post', '/api/v1/image-policies').properties;
+  expect(policy.update_strategy.enum).toEqual(['auto', 'staged', 'manual']);
+  expect(policy.on_failure.enum).toEqual(['rollback']);
+  expect(policy.on_newer.enum).toEqual(['supersede']);
+  expect(policy.pin.enum).toEqual(['auto', 'tag', 'digest']);
+  expect(policy.tag_rule.oneOf.map((one: any) => one.properties.kind.enum[0])).toEqual([
+    'any',
+    'glob',
+    'regex',
+    'semver',
+  ]);
+  const without: string[] = [];
+  for (const [path, methods] of Object.entries<any>(document.paths)) {
+    for (const schema of schemas(methods)) {
+      for (const name of ['status', 'strategy', 'outcome', 'update_strategy', 'on_failure', 'on_newer', 'pin']) {
+        const field = schema.properties?.[name];
+        if (field?.type === 'string' && field.enum === undefined && !('request_id' in schema.properties))
+          without.push(`${path} ${name}`);
+      }
+    }
+  }
+  expect(without).toEqual([]);
+});
+
+test('every field of a policy has a description, an example that is accepted, and the default that is in force', async () => {
+  const { properties, required } = bodySchema('post', '/api/v1/image-policies');
+  const policy = { image_pattern: 'redis:*', update_strategy: 'staged' };
+  const inForce = (await rig.admin('POST', '/api/v1/image-policies', policy)).json;
+  const notYet = ['offline', 'windows'];
+  for (const [name, field] of Object.entries<any>(properties)) {
+    expect([name, typeof field.description]).toEqual([name, 'string']);
+    if (notYet.includes(name)) continue;
+    const { status } = await rig.admin('POST', '/api/v1/image-policies', { ...policy, [name]: field.example });
+    expect([name, status]).toEqual([name, 201]);
+    if (!required.includes(name)) expect([name, field.default]).toEqual([name, inForce[name]]);
+  }
+  for (const name of notYet)
+    expect((await rig.admin('POST', '/api/v1/image-policies', { ...policy, [name]: {} })).status).toBe(422);
+});
+
+test('a change of a policy promises no defaults: what is not given stays', () => {
+  const { properties } = bodySchema('patch', '/api/v1/image-policies/{id}');
+  for (const field of Object.values<any>(properties)) expect(field.default).toBeUndefined();
+});
+
+test.each([
+  ['post', '/api/v1/devices'],
+  ['post', '/api/v1/images/trigger-update'],
+  ['post', '/api/v1/device/{uuid}/health'],
+  ['patch', '/api/v1/device/state'],
+])('%s %s has an example body that its own schema accepts', (method, path) => {
+  const { example } = bodySchema(method, path);
+  const found = allRoutes(rig.deps).find(
+    (route) => route.method === method && route.path === path.replace(/\{(\w+)\}/g, ':$1'),
+  );
+  expect(example).toBeDefined();
+  expect(found?.body?.schema?.safeParse(example).success).toBe(true);
+});
+
+test('the example of a webhook starts a rollout', async () => {
+  const { example } = bodySchema('post', '/api/v1/webhooks/docker-registry');
+  const reply = await rig.call('POST', '/api/v1/webhooks/docker-registry', { body: example });
+  expect([reply.status, reply.json.outcome]).toEqual([202, 'started']);
+});

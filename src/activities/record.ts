@@ -25,7 +25,7 @@ export interface FinishRolloutInput {
   hold: boolean;
 }
 
-export interface RecordHealthInput {
+export interface DeviceWord {
   device: string;
   status: 'healthy' | 'unhealthy' | 'failed' | 'rejected' | 'updating';
   message: string | null;
@@ -43,16 +43,10 @@ export function recordActivities({ pool }: ActivityDeps) {
       await finishRollout(pool, input);
     },
 
-    /** Records the word of a device that came as a signal, as if the device had reported it. Key: the device's state. */
-    async recordHealth(input: RecordHealthInput): Promise<void> {
-      await acceptHealth(pool, {
-        deviceUuid: input.device,
-        appId: null,
-        service: null,
-        image: null,
-        status: input.status,
-        message: input.message,
-      });
+    /** Records the words of devices that came as signals, as if each had reported it. Key: the device's state. */
+    async recordHealth(input: { words: DeviceWord[] }): Promise<void> {
+      for (const { device, status, message } of input.words)
+        await acceptHealth(pool, { deviceUuid: device, appId: null, service: null, image: null, status, message });
     },
 
     /**

@@ -20,18 +20,19 @@ const APPLY_CHUNK = `
 with rollout as (
   select image, tag, digest, rules ->> 'pin' as pin, rules -> 'tagRule' as tag_rule from image_rollouts where id = $1 and status = 'in_progress'
 ), due as materialized (
-  select s.device_uuid, s.changes as inherited
+  select s.rollout_id, s.device_uuid, s.changes as inherited
     from device_rollout_status s
    where s.rollout_id = $1 and s.batch = $2 and s.status = 'pending' and exists (select from rollout)
    order by s.device_uuid limit $3
      for update of s
 ), held as materialized (
-  select due.device_uuid, due.inherited, t.version, r.tag, r.tag_rule, fleetwave.image_changes(t.apps, r.image, r.tag, r.digest, r.pin) as changes
+  select due.rollout_id, due.device_uuid, due.inherited, t.version, r.tag, r.tag_rule, fleetwave.image_changes(t.apps, r.image, r.tag, r.digest, r.pin) as changes
     from due cross join rollout r join device_target_state t on t.device_uuid = due.device_uuid
    order by t.device_uuid for update of t
 ), sorted as (
   select *, case when jsonb_array_length(changes) = 0 then 'gone'
-                 when not exists (select from jsonb_array_elements(changes) c where c -> 'from' <> c -> 'to') then 'on target'
+                 when not exists (select from jsonb_array_elements(changes) c where c -> 'from' <> c -> 'to')
+                   then case when inherited = '[]' then 'on target' else 'prove' end
                  when obstacle is not null then 'obstacle' else 'write' end as turn
     from held cross join lateral fleetwave.tag_obstacle(tag, changes, tag_rule) obstacle
 ), written as (
@@ -39,20 +40,21 @@ with rollout as (
      set apps = fleetwave.apply_changes(t.apps, s.changes), version = t.version + 1, updated_at = now()
     from sorted s where t.device_uuid = s.device_uuid and s.turn = 'write'
 ), turns as (
-  select device_uuid, turn, obstacle, changes, inherited, version + 1 as version from sorted
+  select rollout_id, device_uuid, turn in ('write', 'prove') as told, turn, obstacle, changes, inherited,
+         case turn when 'write' then version + 1 else version end as version from sorted
    union all
-  select device_uuid, 'gone', null, '[]', '[]', null from due where device_uuid not in (select device_uuid from held)
+  select rollout_id, device_uuid, false, 'gone', null, '[]', '[]', null from due where device_uuid not in (select device_uuid from held)
 ), moved as (
   update device_rollout_status d
-     set status = case when s.turn = 'write' then 'scheduled' else 'skipped' end,
+     set status = case when s.told then 'scheduled' else 'skipped' end,
          reason = case s.turn when 'on target' then 'already on target' when 'gone' then 'no longer runs the image' when 'obstacle' then s.obstacle end,
-         active = s.turn = 'write',
-         changes = case when s.turn = 'write' then fleetwave.inherit_previous(s.changes, s.inherited) else '[]' end,
-         target_version = case when s.turn = 'write' then s.version end,
-         written_at = case when s.turn = 'write' then clock_timestamp() end,
-         tries = case when s.turn = 'write' then 1 else 0 end,
+         active = s.told,
+         changes = case when s.told then fleetwave.inherit_previous(s.changes, s.inherited) else '[]' end,
+         target_version = case when s.told then s.version end,
+         written_at = case when s.told then clock_timestamp() end,
+         tries = case when s.told then 1 else 0 end,
          updated_at = now()
-    from turns s where d.rollout_id = $1 and d.device_uuid = s.device_uuid
+    from turns s where d.rollout_id = s.rollout_id and d.device_uuid = s.device_uuid
   returning d.device_uuid, d.status, d.reason, d.target_version
 ), events as (
   insert into rollout_events (rollout_id, type, device_uuid, batch, reason, data)
@@ -94,4 +96,10 @@ export async function openBatch(pool: Pool, rolloutId: string, batch: number): P
     [rolloutId, batch],
   );
   return opened.rowCount === 1;
+}
+
+/** True when the rollout has ended, or is not there any more. */
+export async function hasEnded(pool: Pool, rolloutId: string): Promise<boolean> {
+  const found = await pool.query('select 1 from image_rollouts where id = $1 and ended_at is null', [rolloutId]);
+  return found.rowCount === 0;
 }

@@ -24,7 +24,7 @@ export async function finishRollout(
      ), batches as (
        update rollout_batches set status = 'stopped', ended_at = now() from ended where rollout_id = ended.id and rollout_batches.ended_at is null
      ), let_go as materialized (
-       select device_uuid from device_rollout_status where rollout_id = $1 and (active or status = 'pending') and exists (select from ended) order by device_uuid for update
+       select rollout_id, device_uuid from device_rollout_status where rollout_id = $1 and (active or status = 'pending') and exists (select from ended) order by device_uuid for update
      ), devices as (
        update device_rollout_status d
           set active = d.active and (d.status in ('scheduled', 'updating', 'health_checking', 'failed', 'timed_out', 'unreachable')
@@ -36,7 +36,7 @@ export async function finishRollout(
                             when $2 = 'superseded' and d.status in ('pending', 'scheduled', 'updating', 'health_checking', 'failed', 'timed_out', 'unreachable') then $3
                             else d.reason end,
               updated_at = now()
-         from let_go where d.rollout_id = $1 and d.device_uuid = let_go.device_uuid
+         from let_go where d.rollout_id = let_go.rollout_id and d.device_uuid = let_go.device_uuid
        returning d.device_uuid, d.batch, d.status, d.reason
      ), device_events as (
        insert into rollout_events (rollout_id, type, device_uuid, batch, reason)

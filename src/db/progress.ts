@@ -20,7 +20,7 @@ export async function recordProgress(
 ): Promise<void> {
   await pool.query(
     `with before as (
-       select id, paused_at from image_rollouts where id = $1 and ended_at is null and progress_seq < $2 for update
+       select id, paused_at from image_rollouts where id = $1 and ended_at is null and progress_seq < $2 for no key update
      ), rollout as (
        update image_rollouts r set progress_seq = $2, progress = $4,
               status = case when r.status = 'rolling_back' then r.status else $3 end,

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import { afterFinding, findingOfWord, judgeReport, type Finding, type ServiceChange } from '../domain/report';
-import { reportedServices, sameImage } from '../domain/report-services';
+import { provesImage, reportedServices } from '../domain/report-services';
 import type { DeviceStatus } from '../domain/rollout-states';
 
 /** Batches in which a device changed its state: their verdict may have changed. */
@@ -27,7 +27,7 @@ interface ActiveRow {
 const ACTIVE_ROWS = `
   select s.rollout_id as "rolloutId", s.batch, s.status, s.changes, s.target_version as "targetVersion",
          coalesce(b.soak_seconds, (r.rules ->> 'soakSeconds')::float8) as "soakSeconds",
-         coalesce(extract(epoch from now() - s.healthy_since), 0)::float8 as "healthySeconds", r.ended_at is not null as ended`;
+         coalesce(extract(epoch from coalesce(r.paused_at, now()) - s.healthy_since), 0)::float8 as "healthySeconds", r.ended_at is not null as ended`;
 const FROM_ACTIVE = `
     from device_rollout_status s join image_rollouts r on r.id = s.rollout_id
     left join rollout_batches b on b.rollout_id = s.rollout_id and b.number = s.batch
@@ -68,7 +68,7 @@ export async function acceptReport(pool: Pool, report: Report): Promise<{ touche
       row.changes,
       row.status === 'rolling_back' || row.status === 'rollback_failed' ? 'from' : 'to',
       services,
-      sameImage,
+      provesImage,
     ),
     fetched: report.version !== null && report.version >= row.targetVersion,
   }));
@@ -105,10 +105,13 @@ function judgeWord(row: ActiveRow, word: HealthWord): Finding {
   );
   if (about.length === 0) return { kind: 'working', reason: 'reported the health of another service' };
   const { image } = word;
-  if (image !== null && !about.every((change) => sameImage(change[wanted], image, null)))
+  if (
+    image !== null &&
+    !about.every((change) => provesImage(change[wanted], change[wanted === 'to' ? 'from' : 'to'], image, null))
+  )
     return { kind: 'elsewhere', reason: `runs ${image}` };
   if (image === null && word.status === 'healthy' && row.reportedSinceWrite) {
-    return judgeReport(about, wanted, reportedServices(row.apps), sameImage);
+    return judgeReport(about, wanted, reportedServices(row.apps), provesImage);
   }
   return findingOfWord(word.status, word.message);
 }
@@ -129,7 +132,10 @@ async function moveAll(
   return { touches };
 }
 
-/** Moves a device from the state and version it was judged in; if either changed meanwhile, somebody else was first. */
+/**
+ * Moves a device from the state and version it was judged in; if either changed meanwhile, somebody else was first. A device
+ * that runs something else because its target was changed by somebody is not a failure of this rollout: it lets go of it.
+ */
 async function moveDevice(
   pool: Pool,
   deviceUuid: string,
@@ -137,16 +143,22 @@ async function moveDevice(
   next: { status: DeviceStatus; reason: string | null },
 ): Promise<boolean> {
   const moved = await pool.query(
-    `with moved as (
+    `with target as (
+       select $5 = 'failed' and fleetwave.revert_changes(t.apps, s.changes) is null as edited
+         from device_rollout_status s join device_target_state t on t.device_uuid = s.device_uuid
+        where s.rollout_id = $1 and s.device_uuid = $2
+     ), moved as (
        update device_rollout_status
-          set status = $5, reason = $6, updated_at = now(),
+          set status = case when edited then 'superseded' else $5 end, active = active and not edited, updated_at = now(),
+              reason = case when edited then 'its target was changed by someone else: left alone' else $6 end,
               healthy_since = case when $5 = 'health_checking' then now() when $5 = 'completed' then healthy_since end,
-              failed_at = case when $5 = 'failed' then now() else failed_at end
+              failed_at = case when $5 = 'failed' and not edited then now() else failed_at end
+         from target
         where rollout_id = $1 and device_uuid = $2 and status = $3 and target_version = $4
-       returning batch
+       returning batch, status, reason
      )
      insert into rollout_events (rollout_id, type, device_uuid, batch, actor, reason)
-     select $1, 'device.' || $5::text, $2, batch, 'device', $6 from moved`,
+     select $1, 'device.' || status, $2, batch, 'device', reason from moved`,
     [row.rolloutId, deviceUuid, row.status, row.targetVersion, next.status, next.reason],
   );
   return moved.rowCount === 1;

@@ -6,25 +6,27 @@ const TOLD = `('scheduled', 'updating', 'health_checking', 'completed', 'failed'
 /**
  * Puts up to `$2` devices back on what each of them held before, in one statement. Guard of rule 8: only where the target
  * still holds what this rollout wrote; anything else is someone's later decision, left alone and reported. The device
- * changes state in the same statement, so running it again restores nobody twice.
+ * changes state in the same statement, so running it again restores nobody twice. A device not yet told is restored too where
+ * it was taken over unproven from an older rollout (`changes` is inherited then): it must not stay on that rollout's image.
+ * Joins are on the whole primary key: by the device alone, with statistics older than the rollout, they go quadratic.
  */
 const RESTORE_CHUNK = `
 with due as materialized (
-  select s.device_uuid, s.changes from device_rollout_status s
-   where s.rollout_id = $1 and s.active and s.status in ${TOLD}
+  select s.rollout_id, s.device_uuid, s.changes from device_rollout_status s
+   where s.rollout_id = $1 and s.active and (s.status in ${TOLD} or s.status = 'pending' and s.changes <> '[]')
    order by s.device_uuid limit $2
      for update of s
 ), held as materialized (
-  select due.device_uuid, t.version, fleetwave.revert_changes(t.apps, due.changes) as apps
+  select due.rollout_id, due.device_uuid, t.version, fleetwave.revert_changes(t.apps, due.changes) as apps
     from due join device_target_state t on t.device_uuid = due.device_uuid
    order by t.device_uuid for update of t
 ), written as (
   update device_target_state t set apps = h.apps, version = t.version + 1, updated_at = now()
     from held h where t.device_uuid = h.device_uuid and h.apps is not null
 ), turns as (
-  select device_uuid, apps is not null as back, version + 1 as version from held
+  select rollout_id, device_uuid, apps is not null as back, version + 1 as version from held
    union all
-  select device_uuid, false, null from due where device_uuid not in (select device_uuid from held)
+  select rollout_id, device_uuid, false, null from due where device_uuid not in (select device_uuid from held)
 ), moved as (
   update device_rollout_status s
      set status = case when w.back then 'rolling_back' else 'superseded' end,
@@ -33,7 +35,7 @@ with due as materialized (
          target_version = case when w.back then w.version else s.target_version end,
          written_at = case when w.back then clock_timestamp() else s.written_at end,
          healthy_since = null, updated_at = now()
-    from turns w where s.rollout_id = $1 and s.device_uuid = w.device_uuid
+    from turns w where s.rollout_id = w.rollout_id and s.device_uuid = w.device_uuid
   returning s.device_uuid, s.batch, s.status, s.reason, s.target_version
 ), events as (
   insert into rollout_events (rollout_id, type, device_uuid, batch, reason, data)
@@ -70,10 +72,11 @@ export async function openRollback(pool: Pool, rolloutId: string, reason: string
      ), event as (
        insert into rollout_events (rollout_id, type, actor, reason) select id, 'rollout.rolling_back', $3, $2 from rollout
      ), waiting as materialized (
-       select device_uuid from device_rollout_status where rollout_id = $1 and status = 'pending' order by device_uuid for update
+       select rollout_id, device_uuid from device_rollout_status
+        where rollout_id = $1 and status = 'pending' and (changes = '[]' or not active) order by device_uuid for update
      ), skipped as (
        update device_rollout_status s set status = 'skipped', reason = 'the rollout was rolled back before its turn', active = false, updated_at = now()
-         from waiting where s.rollout_id = $1 and s.device_uuid = waiting.device_uuid returning s.device_uuid, s.batch, s.reason
+         from waiting where s.rollout_id = waiting.rollout_id and s.device_uuid = waiting.device_uuid returning s.device_uuid, s.batch, s.reason
      ), stopped as (
        update rollout_batches set status = 'stopped', ended_at = now(), signalled = null where rollout_id = $1 and ended_at is null
      )
@@ -87,11 +90,11 @@ export async function openRollback(pool: Pool, rolloutId: string, reason: string
 export async function expireRollback(pool: Pool, rolloutId: string): Promise<void> {
   await pool.query(
     `with late as materialized (
-       select device_uuid from device_rollout_status where rollout_id = $1 and status = 'rolling_back' order by device_uuid for update
+       select rollout_id, device_uuid from device_rollout_status where rollout_id = $1 and status = 'rolling_back' order by device_uuid for update
      ), expired as (
        update device_rollout_status s set status = 'rollback_failed', updated_at = now(),
               reason = 'its previous image was put back but not confirmed in time' || coalesce(' (' || s.reason || ')', '')
-         from late where s.rollout_id = $1 and s.device_uuid = late.device_uuid returning s.device_uuid, s.batch, s.reason
+         from late where s.rollout_id = late.rollout_id and s.device_uuid = late.device_uuid returning s.device_uuid, s.batch, s.reason
      )
      insert into rollout_events (rollout_id, type, device_uuid, batch, reason)
      select $1, 'device.rollback_failed', device_uuid, batch, reason from expired`,

@@ -6,24 +6,24 @@ import type { Pool } from 'pg';
  * by now is left as it is.
  */
 export async function retryDevices(pool: Pool, rolloutId: string, attempt: number): Promise<number> {
-  const told = await pool.query(
+  await pool.query(
     `with due as materialized (
-       select s.device_uuid, s.changes from device_rollout_status s
+       select s.rollout_id, s.device_uuid, s.changes from device_rollout_status s
         where s.rollout_id = $1 and s.active and s.status in ('failed', 'timed_out', 'unreachable') and s.tries < $2
           and s.reason is distinct from 'rejected' and s.reason not like 'rejected:%'
           and exists (select from image_rollouts r where r.id = $1 and r.status = 'in_progress')
         order by s.device_uuid for update of s
      ), held as materialized (
-       select t.device_uuid from due join device_target_state t on t.device_uuid = due.device_uuid
+       select due.rollout_id, t.device_uuid from due join device_target_state t on t.device_uuid = due.device_uuid
         where fleetwave.revert_changes(t.apps, due.changes) is not null order by t.device_uuid for update of t
      ), written as (
        update device_target_state t set version = t.version + 1, updated_at = now() from held where t.device_uuid = held.device_uuid
-       returning t.device_uuid, t.version
+       returning held.rollout_id, t.device_uuid, t.version
      ), moved as (
        update device_rollout_status s
           set status = 'scheduled', reason = null, tries = $2, target_version = w.version, written_at = clock_timestamp(),
               healthy_since = null, failed_at = null, updated_at = now()
-         from written w where s.rollout_id = $1 and s.device_uuid = w.device_uuid
+         from written w where s.rollout_id = w.rollout_id and s.device_uuid = w.device_uuid
        returning s.device_uuid, s.batch, s.target_version
      ), heard as (
        update rollout_batches b set signalled = null where b.rollout_id = $1 and b.number in (select batch from moved)
@@ -32,5 +32,10 @@ export async function retryDevices(pool: Pool, rolloutId: string, attempt: numbe
      select $1, 'device.retry_scheduled', device_uuid, batch, jsonb_build_object('version', target_version, 'attempt', $2::int) from moved`,
     [rolloutId, attempt],
   );
-  return told.rowCount ?? 0;
+  // Counted from the rows: a repeated call must not answer that there was nothing to do.
+  const told = await pool.query<{ count: number }>(
+    'select count(*)::int as count from device_rollout_status where rollout_id = $1 and tries = $2',
+    [rolloutId, attempt],
+  );
+  return told.rows[0]?.count ?? 0;
 }

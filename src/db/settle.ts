@@ -13,32 +13,36 @@ export async function settleByTime(
 ): Promise<number | null> {
   const done = await pool.query<{ due: number | null }>(
     `with soaks as (
-       select b.number as batch, make_interval(secs => coalesce($3, b.soak_seconds, (r.rules ->> 'soakSeconds')::float8)) as soak
+       select b.number as batch, make_interval(secs => coalesce($3, b.soak_seconds, (r.rules ->> 'soakSeconds')::float8)) as soak,
+              -- A soak stands still while the rollout is paused.
+              coalesce(r.paused_at, now()) as clock
          from rollout_batches b join image_rollouts r on r.id = b.rollout_id where b.rollout_id = $1 and b.number = coalesce($2, b.number)
      ), due as materialized (
-       select s.device_uuid, s.status from device_rollout_status s join soaks on soaks.batch = s.batch
+       select s.rollout_id, s.device_uuid, s.status from device_rollout_status s join soaks on soaks.batch = s.batch
         where s.rollout_id = $1
-          and ((s.status = 'health_checking' and s.healthy_since <= now() - soaks.soak) or ($4 and s.status in ('scheduled', 'updating')))
+          and ((s.status = 'health_checking' and s.healthy_since <= soaks.clock - soaks.soak) or ($4 and s.status in ('scheduled', 'updating')))
         order by s.device_uuid for update of s
      ), soaked as (
        update device_rollout_status s
           set status = 'completed', reason = null, updated_at = now()
-         from due where s.rollout_id = $1 and s.device_uuid = due.device_uuid and due.status = 'health_checking'
+         from due where s.rollout_id = due.rollout_id and s.device_uuid = due.device_uuid and due.status = 'health_checking'
        returning s.device_uuid, s.batch, s.status, s.reason
      ), late as (
-       select s.device_uuid,
+       select due.rollout_id, s.device_uuid, fleetwave.revert_changes(t.apps, s.changes) is null as edited,
               coalesce(greatest(d.last_seen_at, c.reported_at) >= s.written_at, false) as heard, c.reported_at >= s.written_at as reported
-         from due join device_rollout_status s on s.rollout_id = $1 and s.device_uuid = due.device_uuid
-         join devices d on d.uuid = s.device_uuid left join device_current_state c on c.device_uuid = s.device_uuid
+         from due join device_rollout_status s on s.rollout_id = due.rollout_id and s.device_uuid = due.device_uuid
+         join devices d on d.uuid = s.device_uuid join device_target_state t on t.device_uuid = s.device_uuid left join device_current_state c on c.device_uuid = s.device_uuid
         where due.status <> 'health_checking'
      ), expired as (
        update device_rollout_status s
-          set status = case when late.heard then 'timed_out' else 'unreachable' end, failed_at = now(), updated_at = now(),
-              reason = case when not late.heard then 'silent since it was told'
+          set status = case when late.edited then 'superseded' when late.heard then 'timed_out' else 'unreachable' end,
+              active = not late.edited, failed_at = now(), updated_at = now(),
+              reason = case when late.edited then 'its target was changed by someone else: left alone'
+                            when not late.heard then 'silent since it was told'
                             when s.reason is not null then 'not healthy in time: ' || s.reason
                             when late.reported then 'not healthy in time: it never reported the new image'
                             else 'not healthy in time: it fetched its target but reported nothing' end
-         from late where s.rollout_id = $1 and s.device_uuid = late.device_uuid and s.status in ('scheduled', 'updating')
+         from late where s.rollout_id = late.rollout_id and s.device_uuid = late.device_uuid and s.status in ('scheduled', 'updating')
        returning s.device_uuid, s.batch, s.status, s.reason
      ), moved as (
        select * from soaked union all select * from expired
@@ -46,9 +50,9 @@ export async function settleByTime(
        insert into rollout_events (rollout_id, type, device_uuid, batch, reason)
        select $1, 'device.' || status, device_uuid, batch, reason from moved
      )
-     select extract(epoch from max(s.healthy_since + soaks.soak) - now())::float8 as due
+     select extract(epoch from max(s.healthy_since + soaks.soak - soaks.clock))::float8 as due
        from device_rollout_status s join soaks on soaks.batch = s.batch
-      where s.rollout_id = $1 and s.status = 'health_checking' and s.healthy_since > now() - soaks.soak`,
+      where s.rollout_id = $1 and s.status = 'health_checking' and s.healthy_since > soaks.clock - soaks.soak`,
     [input.rolloutId, input.batch, input.soakSeconds, input.deadlinePassed],
   );
   return done.rows[0]?.due ?? null;

@@ -33,25 +33,43 @@ export const TAKE_OVER = `held as materialized (
 
 /** Plans and claims of one image take turns: two at once would meet in the unique index of active devices. */
 export async function lockPlans(client: PoolClient, image: string): Promise<void> {
+  // A plan is one statement over the whole fleet: it may take longer than others.
+  await client.query(`set local statement_timeout = '10min'`);
   await client.query(`select pg_advisory_xact_lock(hashtextextended('fleetwave.plan:' || $1, 0))`, [image]);
 }
 
 /**
- * Claims the devices of a plan that waited for approval, taking them over from older rollouts. Idempotent: a claimed device is
- * active.
+ * Claims the devices of a plan that waited for approval, taking them over from older rollouts, and leaves those to a newer one
+ * that it has by now. Idempotent: a claimed device is active.
  * @returns workflow ids of the older rollouts that devices were taken from.
  */
 export async function claimDevices(pool: Pool, rollout: { id: string; image: string }): Promise<string[]> {
   return inTransaction(pool, async (client) => {
     await lockPlans(client, rollout.image);
     const claimed = await client.query<{ tookOverFrom: string[] }>(
-      `with claimable as materialized (
-         select device_uuid, batch from device_rollout_status
-          where rollout_id = $1 and status = 'pending' and not active order by device_uuid for update
-       ), ${TAKE_OVER}, claimed as (
-         update device_rollout_status d set active = true, updated_at = now(), changes = coalesce(t.inherited, '[]')
-           from claimable c left join taken t using (device_uuid)
-          where d.rollout_id = $1 and d.device_uuid = c.device_uuid
+      `with waiting as materialized (
+         select m.rollout_id, m.device_uuid, m.batch,
+                exists (select from device_rollout_status s join image_rollouts r on r.id = s.rollout_id
+                         where s.device_uuid = m.device_uuid and s.image = $2 and s.active and r.created_at > own.created_at) as newer
+           from device_rollout_status m join image_rollouts own on own.id = m.rollout_id
+          where m.rollout_id = $1 and m.status = 'pending' and not m.active order by m.device_uuid for update of m
+       ), claimable as materialized (
+         select device_uuid, batch from waiting where not newer
+       ), ${TAKE_OVER}, outcomes as (
+         select $1::uuid as rollout_id, device_uuid, 'pending' as status, null as reason, inherited from taken
+          union all
+         select rollout_id, device_uuid, 'pending', null, '[]' from waiting
+          where not newer and device_uuid not in (select device_uuid from taken)
+          union all
+         select rollout_id, device_uuid, 'skipped', 'a newer rollout has it by now', '[]' from waiting where newer
+       ), claimed as (
+         update device_rollout_status d
+            set active = o.status = 'pending', status = o.status, reason = o.reason, changes = o.inherited, updated_at = now()
+           from outcomes o where d.rollout_id = o.rollout_id and d.device_uuid = o.device_uuid
+         returning d.device_uuid, d.batch, d.status, d.reason
+       ), skipped_events as (
+         insert into rollout_events (rollout_id, type, device_uuid, batch, reason)
+         select $1, 'device.skipped', device_uuid, batch, reason from claimed where status = 'skipped'
        )
        select coalesce(array_agg(distinct workflow_id) filter (where not ended), '{}') as "tookOverFrom" from taken`,
       [rollout.id, rollout.image],

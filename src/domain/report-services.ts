@@ -1,4 +1,4 @@
-import { parseImageReference } from './image-reference';
+import { parseImageReference, type ImageReference } from './image-reference';
 import type { ReportedService } from './report';
 
 /**
@@ -34,19 +34,29 @@ function reportedService(appId: string, index: number, service: Record<string, u
 }
 
 /**
- * True when a device that reports `reported` runs `wanted`: the same image and tag, in whatever form each is written,
- * and the same digest wherever both sides know one.
+ * True when a device that reports `reported` runs `wanted`, and not `other`, what it held on the other side of the change: the
+ * same image and tag, in whatever form each is written, and the same digest wherever both sides know one. Where a change is in
+ * the digest alone (a re-pushed `latest`), image and tag prove nothing: the digest must be known, or the very text reported.
  */
-export function sameImage(wanted: string, reported: string, reportedDigest: string | null): boolean {
+export function provesImage(wanted: string, other: string, reported: string, reportedDigest: string | null): boolean {
   const want = parseImageReference(wanted);
   const have = parseImageReference(reported);
   if (!want.ok || !have.ok) return wanted === reported;
   if (want.reference.image !== have.reference.image) return false;
   const digest = have.reference.digest ?? reportedDigest;
+  const elsewhere = parseImageReference(other);
+  if (elsewhere.ok && wanted !== other && nameAndTag(elsewhere.reference) === nameAndTag(want.reference)) {
+    if (want.reference.digest === null) return reported === wanted && digest !== elsewhere.reference.digest;
+    return digest === want.reference.digest;
+  }
   if (want.reference.digest !== null && digest !== null) return want.reference.digest === digest;
   // A device that names its image by digest alone has said nothing about the tag.
   if (have.reference.tag === null && have.reference.digest !== null) return want.reference.tag === null;
-  return (want.reference.tag ?? 'latest') === (have.reference.tag ?? 'latest');
+  return nameAndTag(want.reference) === nameAndTag(have.reference);
+}
+
+function nameAndTag(reference: ImageReference): string {
+  return `${reference.image}:${reference.tag ?? 'latest'}`;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

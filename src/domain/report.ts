@@ -33,8 +33,8 @@ export type Finding =
   /** Still, or again, on another image. */
   | { kind: 'elsewhere'; reason: string };
 
-/** Two references mean the same image: given by the caller, because parsing lies in its own module. */
-export type SameImage = (wanted: string, reported: string, reportedDigest: string | null) => boolean;
+/** A reported image proves the wanted one and not the other side of the change: given by the caller, which can parse. */
+export type ProvesImage = (wanted: string, other: string, reported: string, reportedDigest: string | null) => boolean;
 
 const FAILED_STATUSES = new Set([
   'exited',
@@ -55,12 +55,12 @@ export function judgeReport(
   changes: readonly ServiceChange[],
   wanted: 'to' | 'from',
   services: readonly ReportedService[],
-  sameImage: SameImage,
+  provesImage: ProvesImage,
 ): Finding {
   const rank: Record<Finding['kind'], number> = { failed: 3, elsewhere: 2, working: 1, running: 0 };
   let worst: Finding = { kind: 'running' };
   for (const change of changes) {
-    const finding = judgeService(change, change[wanted], services, sameImage);
+    const finding = judgeService(change, wanted, services, provesImage);
     if (rank[finding.kind] > rank[worst.kind]) worst = finding;
   }
   return worst;
@@ -68,14 +68,14 @@ export function judgeReport(
 
 function judgeService(
   change: ServiceChange,
-  wanted: string,
+  wanted: 'to' | 'from',
   services: readonly ReportedService[],
-  sameImage: SameImage,
+  provesImage: ProvesImage,
 ): Finding {
   const name = change.service ?? String(change.service_id ?? change.index);
   const found = services.find((service) => service.appId === change.app_id && isService(change, service));
   if (found?.image == null) return { kind: 'elsewhere', reason: `service ${name} is not reported` };
-  if (!sameImage(wanted, found.image, found.digest))
+  if (!provesImage(change[wanted], change[wanted === 'to' ? 'from' : 'to'], found.image, found.digest))
     return { kind: 'elsewhere', reason: `service ${name} runs ${found.image}` };
   const status = found.status.toLowerCase();
   const message = found.message === null ? '' : `: ${found.message}`;

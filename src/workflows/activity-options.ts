@@ -19,3 +19,12 @@ export const chunked = proxyActivities<Activities>({
   heartbeatTimeout: '30 seconds',
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds' },
 });
+
+/**
+ * One statement over the whole fleet. A hundred thousand devices take some ten seconds on two cores; the statement has ten
+ * minutes, the activity a little more, so that it is the database that gives up and says why.
+ */
+export const planning = proxyActivities<Activities>({
+  startToCloseTimeout: '11 minutes',
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' },
+});

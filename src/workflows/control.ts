@@ -5,7 +5,7 @@ import {
   upsertSearchAttributes,
   type SignalDefinition,
 } from '@temporalio/workflow';
-import type { RecordHealthInput } from '../activities/record';
+import type { DeviceWord } from '../activities/record';
 import { commandDescriptions, commandEffect, type Command } from '../domain/commands';
 import type { RolloutStatus } from '../domain/rollout-states';
 import { detailsOf } from './details';
@@ -47,7 +47,7 @@ export interface Control {
     fields?: { actor?: string; reason?: string | null; batch?: number | null; data?: Record<string, unknown> },
   ): void;
   /** Device words that came as signals, to be recorded by an activity. */
-  words: RecordHealthInput[];
+  words: DeviceWord[];
 }
 
 /**
@@ -56,7 +56,7 @@ export interface Control {
  */
 export function listen(state: RolloutState): Control {
   let shown: RolloutStatus | null = null;
-  const words: RecordHealthInput[] = [];
+  const words: DeviceWord[] = [];
 
   const control: Control = {
     words,
@@ -107,6 +107,8 @@ export function listen(state: RolloutState): Control {
     supersedeSignal,
     (payload) => {
       if (state.stop !== null || state.phase === 'rolling_back') return;
+      // Nothing is newer than itself: it would end with nobody to follow.
+      if (payload?.rolloutId === state.input.rolloutId) return;
       state.stop = {
         kind: 'supersede',
         reason: `a newer push of the same tag took over (${payload?.rolloutId ?? 'unknown rollout'})`,
@@ -164,7 +166,7 @@ const DEVICE_UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const deviceWords = new Set<unknown>(['healthy', 'unhealthy', 'failed', 'rejected', 'updating']);
 
 /** Only what the database can take: an activity given anything else would be tried again for ever. */
-function deviceWord(payload: unknown): RecordHealthInput | null {
+function deviceWord(payload: unknown): DeviceWord | null {
   const { device, status, message } = (typeof payload === 'object' && payload !== null ? payload : {}) as Record<
     string,
     unknown
@@ -172,7 +174,7 @@ function deviceWord(payload: unknown): RecordHealthInput | null {
   if (typeof device !== 'string' || !DEVICE_UUID.test(device) || !deviceWords.has(status)) return null;
   return {
     device,
-    status: status as RecordHealthInput['status'],
+    status: status as DeviceWord['status'],
     message: typeof message === 'string' ? message.slice(0, 500) : null,
   };
 }

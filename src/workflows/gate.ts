@@ -24,6 +24,8 @@ export async function passGate(
   batch: BatchGate,
 ): Promise<void> {
   await whileRunning(state);
+  // One that came while the batch before was being counted was meant for that batch.
+  state.advance = false;
   const delaySeconds = batch.delaySeconds ?? (batch.number > 1 ? rules.batchDelaySeconds : 0);
   if (delaySeconds > 0) {
     // Also before the first batch: a rollout that is pending cannot be told to advance.

@@ -22,6 +22,12 @@ export function startRecorder(state: RolloutState): Recorder {
   let writing = false;
   const idle = (): boolean => state.unrecorded.length === 0 && !writing;
 
+  /** Grows by the workflow's clock, so that it goes on growing after a reset in Temporal has taken steps back. */
+  function nextSeq(): number {
+    seq = Math.max(seq + 1, Date.now());
+    return seq;
+  }
+
   async function run(): Promise<void> {
     for (;;) {
       await condition(() => ended || state.unrecorded.length > 0);
@@ -30,7 +36,7 @@ export function startRecorder(state: RolloutState): Recorder {
       const events = state.unrecorded.splice(0, EVENTS_A_CALL);
       const input = {
         rolloutId: state.input.rolloutId,
-        seq: ++seq,
+        seq: nextSeq(),
         status: statusOf(state),
         progress: { ...viewOf(state) },
         events,

@@ -3,6 +3,7 @@ import type { RolloutRules } from '../domain/rules';
 import type { StatusCounts } from '../domain/verdict';
 import { chunked, quick } from './activity-options';
 import type { Control } from './control';
+import { recordWords } from './words';
 import type { RolloutState } from './state';
 import { waitActive, Stopped } from './waiting';
 
@@ -24,7 +25,8 @@ export async function rollBack(
   state.phase = 'rolling_back';
   state.because = why.reason;
   state.paused = false;
-  state.stop = null;
+  // A cancel that came in the same moment wins; a rollback is what is being done.
+  if (state.stop?.kind !== 'cancel') state.stop = null;
   state.waiting = { what: 'every changed device to be put back', since: Date.now(), until: null, nextRule: null };
   control.show();
   await chunked.restoreDevices.executeWithOptions({ summary: 'put every changed device back' }, [
@@ -62,6 +64,7 @@ export async function rollBack(
       };
     }
     state.look = false;
+    await recordWords(control);
   }
 }
 

@@ -7,7 +7,7 @@ import {
 } from '@temporalio/workflow';
 import type { PlanResult } from '../activities/plan';
 import { evidenceOf, type StatusCounts } from '../domain/verdict';
-import { chunked, quick } from './activity-options';
+import { chunked, planning, quick } from './activity-options';
 import { listen, type Control } from './control';
 import { summaryOf } from './details';
 import { passGate } from './gate';
@@ -44,7 +44,7 @@ export async function rollout(input: RolloutInput): Promise<{ status: string; re
   const run: Run = { state, control, recorder };
 
   const plan = await CancellationScope.nonCancellable(() =>
-    quick.planRollout.executeWithOptions({ summary: summaryOf(`find the devices that run ${input.image}`) }, [
+    planning.planRollout.executeWithOptions({ summary: summaryOf(`find the devices that run ${input.image}`) }, [
       { rolloutId: input.rolloutId },
     ]),
   );
@@ -86,13 +86,14 @@ async function goThroughBatches(run: Run, plan: Plan): Promise<Ending> {
     if (batch.number === 1 && plan.rules.requiresApproval) await claim(rolloutId);
     if (takenOver(state)) return supersededEnding;
     const told = await apply(run, batch.number, batch.planned);
-    const judged = await settle(state, control, plan.rules, {
+    const judged = await settle(state, control, recorder, plan.rules, {
       batch: batch.number,
       counts: told,
       soakSeconds: batch.soakSeconds ?? null,
     });
     if (judged.kind === 'skipped' && takenOver(state)) return supersededEnding;
     await close(rolloutId, batch.number, judged);
+    checkStop(state);
     if (judged.kind === 'fail') {
       return await CancellationScope.nonCancellable(() =>
         rollBack(state, control, plan.rules, { reason: judged.explanation, actor: 'fleetwave' }),
@@ -105,7 +106,7 @@ async function goThroughBatches(run: Run, plan: Plan): Promise<Ending> {
 /** Until a person has approved it, a rollout takes no device from another one. */
 async function claim(rolloutId: string): Promise<void> {
   const summary = 'claim the planned devices, from older rollouts too';
-  await wakeOlder(await quick.claimDevices.executeWithOptions({ summary }, [{ rolloutId }]));
+  await wakeOlder(await planning.claimDevices.executeWithOptions({ summary }, [{ rolloutId }]));
 }
 
 /** Applies until nothing of the batch is left: a pause in the middle stops the activity, a resume goes on. */
@@ -132,6 +133,10 @@ async function apply(run: Run, batch: number, devices: number): Promise<StatusCo
     );
     state.counts = result.overall;
     if (result.done) return result.batch;
+    if (result.ended) {
+      state.stop = { kind: 'cancel', reason: 'the rollout was ended in the database', actor: 'fleetwave' };
+      checkStop(state);
+    }
     // Held back by what the database says; if no pause explains it, it is not asked again in a tight loop.
     await waitActive(state, control, {
       ms: HELD_BACK_MS,
@@ -182,7 +187,7 @@ async function retryFailed(run: Run, plan: Plan): Promise<Ending | null> {
       [{ rolloutId: state.input.rolloutId, attempt }],
     );
     if (told === 0) return null;
-    const judged = await settle(state, control, plan.rules, { batch: null, counts: state.counts });
+    const judged = await settle(state, control, recorder, plan.rules, { batch: null, counts: state.counts });
     if (judged.kind === 'fail') {
       return CancellationScope.nonCancellable(() =>
         rollBack(state, control, plan.rules, { reason: judged.explanation, actor: 'fleetwave' }),
@@ -227,6 +232,8 @@ async function wakeOlder(workflowIds: readonly string[]): Promise<void> {
 
 async function finish(run: Run, ending: Ending): Promise<{ status: string; reason: string }> {
   const { state, control, recorder } = run;
+  // From here on a command does nothing and is told so.
+  state.phase = ending.status;
   await recorder.end();
   await quick.finishRollout.executeWithOptions(
     { summary: summaryOf(`${ending.status.replaceAll('_', ' ')}: ${ending.reason}`) },

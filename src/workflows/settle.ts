@@ -2,6 +2,8 @@ import type { RolloutRules } from '../domain/rules';
 import { evidenceOf, nextRule, verdict, type Evidence, type StatusCounts, type Verdict } from '../domain/verdict';
 import { quick } from './activity-options';
 import type { Control } from './control';
+import type { Recorder } from './recorder';
+import { recordWords } from './words';
 import type { RolloutState } from './state';
 import { checkStop, waitActive } from './waiting';
 
@@ -20,6 +22,7 @@ export type Judged = Exclude<Verdict, { kind: 'wait' }> & { counts: StatusCounts
 export async function settle(
   state: RolloutState,
   control: Control,
+  recorder: Recorder,
   rules: RolloutRules,
   scope: { batch: number | null; counts: StatusCounts; soakSeconds?: number | null },
 ): Promise<Judged> {
@@ -29,6 +32,8 @@ export async function settle(
   // All devices at once come from several batches: each has the soak of its own.
   let soakSeconds = scope.batch === null ? null : (scope.soakSeconds ?? rules.soakSeconds);
   let evidence = evidenceOf(scope.counts);
+  const atOnce = verdict(evidence, evidenceOf(state.counts), rules);
+  if (atOnce.kind !== 'wait') return { ...atOnce, counts: scope.counts };
   const count = scope.batch === null ? 'count all devices' : `batch ${scope.batch}: count its devices`;
   for (;;) {
     const ms = Math.max(soakDueMs ?? (leftMs > 0 ? Math.min(lookMs, leftMs) : lookMs), SHORTEST_WAIT_MS);
@@ -45,7 +50,10 @@ export async function settle(
     if (passedMs >= lookMs) lookMs *= 2;
     if (state.advance) soakSeconds = 0;
     state.look = state.advance = false;
-    await recordWords(state, control);
+    await recordWords(control);
+    checkStop(state);
+    // A resume moves the soak on by the length of the pause: that must be written before the soak is judged.
+    await recorder.settled();
 
     const deadlinePassed = leftMs <= 0;
     const seen = await quick.readHealth.executeWithOptions(
@@ -64,12 +72,4 @@ export async function settle(
 
 function onlySoaking(evidence: Evidence): boolean {
   return evidence.soaking > 0 && evidence.settled + evidence.soaking === evidence.attempted;
-}
-
-/** Devices' own words that came as signals go the same way as those over HTTP: recorded first, then judged. */
-async function recordWords(state: RolloutState, control: Control): Promise<void> {
-  for (let word = control.words.shift(); word !== undefined; word = control.words.shift()) {
-    checkStop(state);
-    await quick.recordHealth.executeWithOptions({ summary: `${word.device} says ${word.status}` }, [word]);
-  }
 }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { createActivities } from '../../src/activities';
+import { recordProgress } from '../../src/db/progress';
 import { acceptReport } from '../../src/db/reports';
 import { createTestDatabase, type TestDatabase } from '../support/database';
 import { appWith, deviceRows, seedDevices, seedRollout } from '../support/fleet-fixture';
@@ -42,6 +43,13 @@ async function images(): Promise<unknown[]> {
 }
 async function rolledBack(rolloutId: string): Promise<void> {
   await run(activities().restoreDevices, { rolloutId, reason: 'test', actor: 'test' });
+}
+
+async function edit(device: string | undefined, image: string): Promise<void> {
+  await database.pool.query('update device_target_state set apps = $2, version = version + 1 where device_uuid = $1', [
+    device,
+    appWith(image),
+  ]);
 }
 
 describe('what a device goes back to is its last healthy image', () => {
@@ -110,5 +118,117 @@ describe('a rollout that waits for approval', () => {
     const refused = await started('1.1', { requiresApproval: true });
     await end(refused, 'cancelled');
     expect((await deviceRows(database.pool, refused)).map((row) => row.status)).toEqual(['skipped', 'skipped']);
+  });
+});
+
+describe('a device that an older rollout told and that has not proven itself', () => {
+  it('is put back also when the newer rollout ends before its turn', async () => {
+    await seedDevices(database.pool, 4, () => appWith('redis:1.0'));
+    await told('1.1');
+    const newer = await seedRollout(database.pool, {
+      tag: '1.2',
+      rules: { ...rules, steps: [{ count: 1 }, { percent: 100 }] },
+    });
+    await run(activities().planRollout, { rolloutId: newer });
+    await run(activities().applyBatch, { rolloutId: newer, batch: 1 });
+    await rolledBack(newer);
+    expect(await images()).toEqual(Array(4).fill('redis:1.0'));
+    expect((await deviceRows(database.pool, newer)).map((row) => row.status)).toEqual(Array(4).fill('rolling_back'));
+  });
+
+  it('has to prove itself to a second push of the same tag, and is put back with the others', async () => {
+    await seedDevices(database.pool, 2, () => appWith('redis:1.0'));
+    await told('1.1');
+    const again = await told('1.1');
+    expect((await deviceRows(database.pool, again)).map((row) => [row.status, row.version])).toEqual([
+      ['scheduled', 4],
+      ['scheduled', 4],
+    ]);
+    await rolledBack(again);
+    expect(await images()).toEqual(['redis:1.0', 'redis:1.0']);
+  });
+
+  it('goes back to what an operator set in between', async () => {
+    const [device] = await seedDevices(database.pool, 1, () => appWith('redis:1.0'));
+    await told('1.1');
+    await edit(device?.uuid, 'redis:1.0.9-hotfix');
+    await rolledBack(await told('1.2'));
+    expect(await images()).toEqual(['redis:1.0.9-hotfix']);
+  });
+
+  it('whose target an operator changed is no failure of the release: not by its report, not by the deadline', async () => {
+    const [first, second] = await seedDevices(database.pool, 2, () => appWith('redis:1.0'));
+    const rolloutId = await told('1.1');
+    await report(first?.uuid ?? '', '1.1');
+    for (const device of [first, second]) await edit(device?.uuid, 'redis:1.0.9-hotfix');
+    await report(first?.uuid ?? '', '1.0.9-hotfix');
+    const { overall } = await run(activities().readHealth, {
+      rolloutId,
+      batch: 1,
+      soakSeconds: 0,
+      deadlinePassed: true,
+    });
+    expect(overall).toEqual({ superseded: 2 });
+  });
+});
+
+describe('an older push that is approved after a newer one', () => {
+  it('leaves the devices to the newer one', async () => {
+    await seedDevices(database.pool, 2, () => appWith('redis:1.0'));
+    const late = await started('1.1', { requiresApproval: true });
+    const newer = await told('1.2');
+    await run(activities().claimDevices, { rolloutId: late });
+    expect((await deviceRows(database.pool, newer)).every((row) => row.active && row.status === 'scheduled')).toBe(
+      true,
+    );
+    expect((await deviceRows(database.pool, late)).map((row) => [row.status, row.reason])).toEqual(
+      Array(2).fill(['skipped', 'a newer rollout has it by now']),
+    );
+  });
+});
+
+describe('a pause', () => {
+  it('makes the soak stand still: neither reports nor the count complete a device in it', async () => {
+    const [device] = await seedDevices(database.pool, 1, () => appWith('redis:1.0'));
+    const rolloutId = await seedRollout(database.pool, { tag: '1.1', rules: { ...rules, soakSeconds: 60 } });
+    await run(activities().planRollout, { rolloutId });
+    await run(activities().applyBatch, { rolloutId, batch: 1 });
+    await report(device?.uuid ?? '', '1.1');
+    await recordProgress(database.pool, { rolloutId, seq: 1, status: 'paused', progress: {}, events: [] });
+    // Ten hours go by.
+    await database.pool.query("update device_rollout_status set healthy_since = healthy_since - interval '10 hours'");
+    await database.pool.query("update image_rollouts set paused_at = paused_at - interval '10 hours'");
+    await report(device?.uuid ?? '', '1.1');
+    await run(activities().readHealth, { rolloutId, batch: 1, soakSeconds: null, deadlinePassed: false });
+    expect((await deviceRows(database.pool, rolloutId)).map((row) => row.status)).toEqual(['health_checking']);
+    await recordProgress(database.pool, { rolloutId, seq: 2, status: 'in_progress', progress: {}, events: [] });
+    const { soakDueSeconds } = await run(activities().readHealth, {
+      rolloutId,
+      batch: 1,
+      soakSeconds: null,
+      deadlinePassed: false,
+    });
+    expect(soakDueSeconds).toBeGreaterThan(50);
+    expect(soakDueSeconds).toBeLessThanOrEqual(60);
+  });
+});
+
+describe('a retry', () => {
+  it('that is run again after a crash still says how many it told', async () => {
+    await seedDevices(database.pool, 2, () => appWith('redis:1.0'));
+    const rolloutId = await told('1.1');
+    await run(activities().readHealth, { rolloutId, batch: 1, soakSeconds: 0, deadlinePassed: true });
+    expect(await run(activities().retryDevices, { rolloutId, attempt: 2 })).toBe(2);
+    expect(await run(activities().retryDevices, { rolloutId, attempt: 2 })).toBe(2);
+    expect((await deviceRows(database.pool, rolloutId)).map((row) => row.version)).toEqual([5, 5]);
+  });
+});
+
+describe('applyBatch', () => {
+  it('says that the rollout has ended, so that nobody asks for ever', async () => {
+    await seedDevices(database.pool, 1, () => appWith('redis:1.0'));
+    const rolloutId = await started('1.1');
+    await end(rolloutId, 'cancelled');
+    expect(await run(activities().applyBatch, { rolloutId, batch: 1 })).toMatchObject({ done: false, ended: true });
   });
 });

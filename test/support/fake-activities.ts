@@ -87,7 +87,7 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
       appliedAt.set(input.batch, await call('applyBatch', input));
       const done = (await world.whileApplying?.(input.batch)) ?? true;
       const counts = { scheduled: plannedOf(input.batch) };
-      return { done, batch: counts, overall: counts };
+      return { done, ended: false, batch: counts, overall: counts };
     },
     async readHealth(input) {
       const now = await call('readHealth', input);

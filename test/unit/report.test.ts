@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { afterFinding, judgeReport, type ServiceChange } from '../../src/domain/report';
-import { reportedServices, sameImage } from '../../src/domain/report-services';
+import { reportedServices, provesImage } from '../../src/domain/report-services';
 import { deviceStatuses, deviceTransitions } from '../../src/domain/rollout-states';
 
 const change = (given: Partial<ServiceChange> = {}): ServiceChange => ({
@@ -14,7 +14,7 @@ const change = (given: Partial<ServiceChange> = {}): ServiceChange => ({
   ...given,
 });
 const judge = (services: unknown[], changes = [change()], wanted: 'to' | 'from' = 'to') =>
-  judgeReport(changes, wanted, reportedServices({ '1002': { services } }), sameImage);
+  judgeReport(changes, wanted, reportedServices({ '1002': { services } }), provesImage);
 
 describe('judging a report', () => {
   const running = { serviceId: 1, serviceName: 'redis', imageName: 'redis:7.5-alpine', status: 'running' };
@@ -61,7 +61,7 @@ describe('judging a report', () => {
     [{ '1002': { services: 'none' } }],
     [{ '1002': { services: [null, 5, 'x'] } }],
   ])('survives %j', (apps) => {
-    expect(judgeReport([change()], 'to', reportedServices(apps), sameImage).kind).toBe('elsewhere');
+    expect(judgeReport([change()], 'to', reportedServices(apps), provesImage).kind).toBe('elsewhere');
   });
 });
 

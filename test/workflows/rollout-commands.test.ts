@@ -222,9 +222,7 @@ describe('verdicts', () => {
       await handle.signal('health', { device: '6f1c2d1e-0000-4000-8000-000000000001', status: 'healthy' });
       await handle.result();
       expect(fake.of('recordHealth')[0]?.input).toEqual({
-        device: '6f1c2d1e-0000-4000-8000-000000000001',
-        status: 'healthy',
-        message: null,
+        words: [{ device: '6f1c2d1e-0000-4000-8000-000000000001', status: 'healthy', message: null }],
       });
     });
   });

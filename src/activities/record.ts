@@ -1,3 +1,4 @@
+import { heartbeat } from '@temporalio/activity';
 import { finishRollout, type FinalStatus } from '../db/finish';
 import { recordProgress, type ProgressEvent } from '../db/progress';
 import { acceptHealth } from '../db/reports';
@@ -45,8 +46,10 @@ export function recordActivities({ pool }: ActivityDeps) {
 
     /** Records the words of devices that came as signals, as if each had reported it. Key: the device's state. */
     async recordHealth(input: { words: DeviceWord[] }): Promise<void> {
-      for (const { device, status, message } of input.words)
+      for (const { device, status, message } of input.words) {
         await acceptHealth(pool, { deviceUuid: device, appId: null, service: null, image: null, status, message });
+        heartbeat(device);
+      }
     },
 
     /**

@@ -187,6 +187,14 @@ async function retryFailed(run: Run, plan: Plan): Promise<Ending | null> {
       [{ rolloutId: state.input.rolloutId, attempt }],
     );
     if (told === 0) return null;
+    // Until the first look, what is known is that so many are on their way again.
+    state.counts = {
+      ...state.counts,
+      scheduled: told,
+      failed: Math.max(failures - told, 0),
+      timed_out: 0,
+      unreachable: 0,
+    };
     const judged = await settle(state, control, recorder, plan.rules, { batch: null, counts: state.counts });
     if (judged.kind === 'fail') {
       return CancellationScope.nonCancellable(() =>

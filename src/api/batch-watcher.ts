@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { claimSignal, readBatches, type WatchedBatch } from '../db/batch-signals';
+import { claimSignal, readBatches, releaseSignal, type WatchedBatch } from '../db/batch-signals';
 import type { Touch } from '../db/reports';
 import { noteworthyOutcome } from '../domain/noteworthy';
 import type { Logger } from '../log';
@@ -40,7 +40,10 @@ export function createBatchWatcher(deps: BatchWatcherDeps): BatchWatcher {
     dirty.clear();
     if (touches.length === 0) return;
     try {
-      for (const batch of await readBatches(deps.pool, touches)) await tell(batch);
+      const batches = await readBatches(deps.pool, touches);
+      const told = await Promise.allSettled(batches.map(tell));
+      // All were tried; the first failure stands for the others in the log.
+      for (const result of told) if (result.status === 'rejected') throw result.reason;
     } catch (error) {
       deps.log.warn(
         { err: error },
@@ -51,8 +54,19 @@ export function createBatchWatcher(deps: BatchWatcherDeps): BatchWatcher {
 
   async function tell(batch: WatchedBatch): Promise<void> {
     const outcome = noteworthyOutcome(batch);
-    if (outcome === null || outcome === batch.signalled || !(await claimSignal(deps.pool, batch, outcome))) return;
-    await deps.signal(batch.workflowId, 'health', { batch: batch.batch });
+    if (outcome === batch.signalled) return;
+    if (outcome === null) {
+      // What was signalled is not so any more: should it come back, that is news.
+      if (batch.signalled !== null) await releaseSignal(deps.pool, batch, batch.signalled);
+      return;
+    }
+    if (!(await claimSignal(deps.pool, batch, outcome))) return;
+    try {
+      await deps.signal(batch.workflowId, 'health', { batch: batch.batch });
+    } catch (error) {
+      await releaseSignal(deps.pool, batch, outcome);
+      throw error;
+    }
   }
 
   return {

@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import { claimPending, postponeStart, type PendingRollout } from '../db/outbox';
 import type { Logger } from '../log';
+import { lookAfterSilent } from './lost-rollouts';
 import { startRollout } from './start-rollout';
 import { TemporalUnavailable, type TemporalGateway } from './temporal';
 
@@ -23,6 +24,8 @@ const TICK_MS = 1000;
 const GROUP = 10;
 /** Above the three calls of one start at their deadlines: a row is not taken twice while somebody still works on it. */
 const LEASE_MS = 20_000;
+/** How often rollouts are looked for that have lost their workflow: they are few, and no device waits for it. */
+const LOST_MS = 60_000;
 const FIRST_DELAY_MS = 1000;
 const LONGEST_DELAY_MS = 30_000;
 
@@ -35,6 +38,7 @@ export function startDispatcher(deps: DispatcherDeps): Dispatcher {
   let stopped = false;
   let asked = false;
   let running: Promise<void> | null = null;
+  let looking: Promise<void> = Promise.resolve();
   let databaseAway = false;
   const outage = { failures: 0, retryAt: 0 };
 
@@ -89,14 +93,25 @@ export function startDispatcher(deps: DispatcherDeps): Dispatcher {
     outage.retryAt = Date.now() + delayAfter(outage.failures);
   }
 
+  function lookForLost(): void {
+    if (outage.failures > 0) return;
+    looking = looking
+      .then(() => lookAfterSilent(deps))
+      .then(wake, (error: unknown) => {
+        log.warn({ err: error }, 'cannot look for rollouts that have lost their workflow: trying again in a minute');
+      });
+  }
+
   const timer = setInterval(wake, TICK_MS);
+  const lostTimer = setInterval(lookForLost, LOST_MS);
   wake();
   return {
     wake,
     async stop() {
       stopped = true;
       clearInterval(timer);
-      await running;
+      clearInterval(lostTimer);
+      await Promise.all([running, looking]);
     },
   };
 }

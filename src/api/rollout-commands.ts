@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { finishRollout } from '../db/finish';
 import { storedPlanHash } from '../db/preview-plan';
 import { readRollout } from '../db/rollout-facts';
 import type { RolloutRow } from '../db/rollouts-read';
@@ -83,10 +84,20 @@ async function send(
   const now = await findRollout(deps, rollout.id);
   if (now.ended_at !== null)
     throw new HttpProblem(409, 'command-does-not-apply', `${name}: the rollout has ended (${now.status})`);
+  if (command === 'cancel') {
+    // Nobody is left to do it, and all that a cancel does is to end the rollout as it stands.
+    const reason = payload.reason ?? `cancelled by ${payload.actor}; its workflow was gone`;
+    const { id: rolloutId } = rollout;
+    await finishRollout(deps.pool, {
+      ...{ rolloutId, status: 'cancelled', reason },
+      ...{ actor: payload.actor, error: null, hold: false },
+    });
+    return { status: 202, body: { rollout_id: rolloutId, command: name, effect } };
+  }
   throw new HttpProblem(
     409,
     'workflow-not-running',
-    `${rollout.workflow_id} is not running although the rollout has not ended: somebody terminated it; start it again with POST /api/v1/images/trigger-update and "force": true`,
+    `${rollout.workflow_id} is not running although the rollout has not ended: somebody terminated it; cancel ends it, or start it again with POST /api/v1/images/trigger-update and "force": true`,
   );
 }
 

@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
-import { markStarted, postponeStart, type PendingRollout } from '../db/outbox';
+import { finishRollout } from '../db/finish';
+import { markStarted, postponeStart, standingAgainst, type PendingRollout } from '../db/outbox';
 import { supersedeSignal } from '../workflows/messages';
 import type { StartRequest, TemporalGateway } from './temporal';
 
@@ -13,12 +14,13 @@ export interface StartDeps {
 
 /**
  * Starts the workflow of an accepted rollout, or finds it started already by a process that died before it could note so.
- * Where another revision's run holds the workflow id, that run is asked to give way, once, and this rollout waits for it.
+ * Where an older revision's run holds the workflow id, that run is asked to give way, once, and this rollout waits for it.
+ * Where a newer one's does, this rollout is what gives way: a slow process may still hold what was overtaken meanwhile.
  */
 export async function startRollout(
   { pool, temporal }: StartDeps,
   rollout: PendingRollout,
-): Promise<'started' | 'waiting'> {
+): Promise<'started' | 'waiting' | 'overtaken'> {
   const started = await temporal.start(startRequest(rollout));
   if (started !== 'already_running') {
     await markStarted(pool, rollout, started.runId);
@@ -29,10 +31,21 @@ export async function startRollout(
     await markStarted(pool, rollout, running.runId);
     return 'started';
   }
+  const standing = await standingAgainst(pool, rollout.id, running?.rolloutId ?? null);
+  if (standing === 'ended') return 'overtaken';
+  if (standing === 'older') {
+    const reason = `a newer push of the tag runs already (${running?.rolloutId ?? ''})`;
+    await finishRollout(pool, {
+      ...{ rolloutId: rollout.id, status: 'superseded', reason },
+      ...{ actor: 'fleetwave', error: null, hold: false },
+    });
+    return 'overtaken';
+  }
   // The text is the memory of having asked: it survives this process and is what an operator sees in the row.
   const waiting = `waits for the run of rollout ${running?.rolloutId ?? '(unknown)'} to end`;
   if (running !== undefined && rollout.lastError !== waiting) {
-    await temporal.signal(rollout.workflowId, supersedeSignal.name, { rolloutId: rollout.id });
+    // To that run alone: by the time it arrives, the id may belong to a rollout that is newer than this one.
+    await temporal.signal(rollout.workflowId, supersedeSignal.name, { rolloutId: rollout.id }, running.runId);
   }
   await postponeStart(pool, rollout.id, waiting, WAIT_FOR_OLDER_RUN_MS);
   return 'waiting';

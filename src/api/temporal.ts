@@ -9,6 +9,7 @@ import {
   WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
   type ConnectionOptions,
+  type WorkflowHandle,
 } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { Config } from '../config';
@@ -41,12 +42,21 @@ export interface RunningRollout {
   runId: string;
 }
 
+/** The newest run of a workflow id, whether it still runs or not. */
+export interface LatestRun extends RunningRollout {
+  /** Temporal's word: RUNNING, TERMINATED, FAILED, ... */
+  state: string;
+}
+
 /** All that the API asks of Temporal, each with a deadline. */
 export interface TemporalGateway {
   start(request: StartRequest): Promise<{ runId: string } | 'already_running'>;
   /** What the running workflow of this id was started for; undefined when none is running. */
   runningRollout(workflowId: string): Promise<RunningRollout | undefined>;
-  signal(workflowId: string, name: string, payload?: unknown): Promise<'sent' | 'not_running'>;
+  /** Undefined where Temporal has none of this id: never started, or its history is gone. */
+  latestRun(workflowId: string): Promise<LatestRun | undefined>;
+  /** With a run's id it goes to that run or to none. */
+  signal(workflowId: string, name: string, payload?: unknown, runId?: string): Promise<'sent' | 'not_running'>;
   /** What the workflow says of itself; null when it, its worker or Temporal does not answer in time. */
   status(workflowId: string): Promise<RolloutStatusView | null>;
   isReachable(): Promise<boolean>;
@@ -87,7 +97,9 @@ export function createTemporalGateway({ config, log }: { config: Config; log: Lo
   return {
     start: (request) => within(CALL_TIMEOUT_MS, () => start(client, config.FLEETWAVE_TASK_QUEUE, request)),
     runningRollout: (workflowId) => within(CALL_TIMEOUT_MS, () => runningRollout(client, workflowId)),
-    signal: (workflowId, name, payload) => within(CALL_TIMEOUT_MS, () => signal(client, workflowId, name, payload)),
+    latestRun: (workflowId) => within(CALL_TIMEOUT_MS, () => latestRun(client, workflowId)),
+    signal: (workflowId, name, payload, runId) =>
+      within(CALL_TIMEOUT_MS, () => signal(client.workflow.getHandle(workflowId, runId), name, payload)),
     status: (workflowId) => within(STATUS_TIMEOUT_MS, () => readStatus(client, workflowId)).catch(nullWhenSilent),
     isReachable: () =>
       within(REACHABLE_TIMEOUT_MS, () => connection.workflowService.getSystemInfo({})).then(
@@ -139,24 +151,22 @@ async function start(
 }
 
 async function runningRollout(client: Client, workflowId: string): Promise<RunningRollout | undefined> {
+  const run = await latestRun(client, workflowId);
+  return run?.state === 'RUNNING' ? { rolloutId: run.rolloutId, runId: run.runId } : undefined;
+}
+
+async function latestRun(client: Client, workflowId: string): Promise<LatestRun | undefined> {
   try {
     const { status, memo, runId } = await client.workflow.getHandle(workflowId).describe();
-    if (status.name !== 'RUNNING') return undefined;
-    return { rolloutId: typeof memo?.['rolloutId'] === 'string' ? memo['rolloutId'] : null, runId };
+    return { rolloutId: typeof memo?.['rolloutId'] === 'string' ? memo['rolloutId'] : null, runId, state: status.name };
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return undefined;
     throw error;
   }
 }
 
-async function signal(
-  client: Client,
-  workflowId: string,
-  name: string,
-  payload: unknown,
-): Promise<'sent' | 'not_running'> {
+async function signal(handle: WorkflowHandle, name: string, payload: unknown): Promise<'sent' | 'not_running'> {
   try {
-    const handle = client.workflow.getHandle(workflowId);
     await (payload === undefined ? handle.signal(name) : handle.signal(name, payload));
     return 'sent';
   } catch (error) {

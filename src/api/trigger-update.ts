@@ -3,9 +3,10 @@ import { previewPlan } from '../db/preview-plan';
 import { readRollout } from '../db/rollout-facts';
 import { isValidTag, parseImageReference } from '../domain/image-reference';
 import { fitsWorkflowId } from '../domain/ids';
-import { acceptManually } from './accept';
+import { acceptManually, type Accepted } from './accept';
 import { jsonBody } from './body';
 import type { ApiDeps } from './deps';
+import { endIfLost } from './lost-rollouts';
 import { PlanHash, requirePlan } from './plan-hash';
 import { HttpProblem, invalidInput } from './problem';
 import type { Push } from './registries/push';
@@ -32,7 +33,7 @@ const TriggerUpdate = z
 type TriggerUpdate = z.infer<typeof TriggerUpdate>;
 
 /** An operator's push: accepted like a registry's. */
-export function triggerUpdateRoute({ pool, dispatcher }: ApiDeps): Route {
+export function triggerUpdateRoute({ pool, dispatcher, temporal }: ApiDeps): Route {
   return route({
     method: 'post',
     path: '/api/v1/images/trigger-update',
@@ -51,18 +52,17 @@ export function triggerUpdateRoute({ pool, dispatcher }: ApiDeps): Route {
     },
     async handle({ body, actor }): Promise<Answer> {
       const push = readPush(body);
-      const accepted = await acceptManually(
-        pool,
-        push,
-        actor,
-        body.force ?? false,
-        async (client, { outcome, rollout_id: id }) => {
+      const accept = (): Promise<Accepted> =>
+        acceptManually(pool, push, actor, body.force ?? false, async (client, { outcome, rollout_id: id }) => {
           if (body.plan_hash === undefined || id === null || (outcome !== 'started' && outcome !== 'superseding'))
             return;
           const rollout = await readRollout(client, id);
           if (rollout !== null) requirePlan(body.plan_hash, (await previewPlan(client, rollout)).plan_hash);
-        },
-      );
+        });
+      let accepted = await accept();
+      // What runs by its row alone has lost its workflow: no command reaches it, and only this gets past it.
+      if (accepted.outcome === 'running' && (await endIfLost({ pool, temporal }, accepted.rollout_id)))
+        accepted = await accept();
       if (accepted.outcome === 'running') {
         throw new HttpProblem(
           409,

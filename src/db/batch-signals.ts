@@ -40,6 +40,22 @@ export async function readBatches(pool: Pool, touches: readonly Touch[]): Promis
   return found.rows;
 }
 
+/** Lets an outcome be signalled again: what was claimed was not sent, or is not true any more. */
+export async function releaseSignal(pool: Pool, batch: Touch, outcome: string): Promise<void> {
+  await pool.query(
+    'update rollout_batches set signalled = null where rollout_id = $1 and number = $2 and signalled = $3',
+    [batch.rolloutId, batch.batch, outcome],
+  );
+}
+
+/** After devices of a batch were told: what was true of those told before has to come true again. */
+export async function forgetSignal(pool: Pool, batch: Touch): Promise<void> {
+  await pool.query(
+    'update rollout_batches set signalled = null where rollout_id = $1 and number = $2 and signalled is not null',
+    [batch.rolloutId, batch.batch],
+  );
+}
+
 /** Claims the right to signal an outcome of a batch: true for one of all API processes, once. */
 export async function claimSignal(pool: Pool, batch: Touch, outcome: string): Promise<boolean> {
   const claimed = await pool.query(

@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { inTransaction } from './transaction';
+import { endLost } from './lost-rollouts';
 
 /** A rollout that was accepted and whose workflow is still to be started. */
 export interface PendingRollout {
@@ -48,32 +48,45 @@ export async function postponeStart(pool: Pool, rolloutId: string, error: string
   );
 }
 
+/** Whether a rollout may still ask the run of another one of its tag to give way: not once it has ended or is the older. */
+export async function standingAgainst(
+  pool: Pool,
+  rolloutId: string,
+  runningId: string | null,
+): Promise<'ended' | 'older' | 'newer'> {
+  const { rows } = await pool.query<{ ended: boolean; older: boolean }>(
+    `select r.ended_at is not null as ended,
+            exists (select from image_rollouts other where other.id = $2 and other.workflow_id = r.workflow_id
+                       and (other.created_at, other.id) > (r.created_at, r.id)) as older
+       from image_rollouts r where r.id = $1`,
+    [rolloutId, runningId],
+  );
+  if (rows[0] === undefined || rows[0].ended) return 'ended';
+  return rows[0].older ? 'older' : 'newer';
+}
+
 /**
- * Notes that the rollout's workflow runs. Temporal runs one workflow an id, so an older rollout of that id that still
+ * Notes that the rollout's workflow was started. Temporal runs one workflow an id, so an older rollout of that id that still
  * looks alive has lost its workflow (terminated, or its history deleted): it ends here, or it would look alive for ever
- * and stand in the way of `image_rollouts_one_running_per_tag`. Done twice, the second time changes nothing.
+ * and stand in the way of `image_rollouts_one_running_per_tag`. A newer one is never touched: whoever notes a start late may
+ * meet its run. Done twice, the second time changes nothing.
  */
 export async function markStarted(
   pool: Pool,
   rollout: Pick<PendingRollout, 'id' | 'workflowId'>,
   runId: string,
 ): Promise<void> {
-  await inTransaction(pool, async (client) => {
-    await client.query(
-      `with lost as (
-         update image_rollouts set status = 'failed', ended_at = now(), error = $3
-          where workflow_id = $2 and id <> $1 and dispatched_at is not null and ended_at is null
-         returning id
-       )
-       insert into rollout_events (rollout_id, type, reason, data) select id, 'rollout.failed', $3, jsonb_build_object('next', $1::uuid) from lost`,
-      [rollout.id, rollout.workflowId, 'its workflow ended without finishing the rollout (terminated?)'],
-    );
-    await client.query(
-      `with started as (
-         update image_rollouts set dispatched_at = now(), dispatch_error = null, run_id = $2 where id = $1 and dispatched_at is null returning id, workflow_id
-       )
-       insert into rollout_events (rollout_id, type, data) select id, 'rollout.dispatched', jsonb_build_object('workflow_id', workflow_id, 'run_id', $2::text) from started`,
-      [rollout.id, runId],
-    );
-  });
+  const lost = await pool.query<{ id: string }>(
+    `select id from image_rollouts
+      where workflow_id = $2 and ended_at is null and (created_at, id) < (select created_at, id from image_rollouts where id = $1)`,
+    [rollout.id, rollout.workflowId],
+  );
+  for (const { id } of lost.rows) await endLost(pool, id, 'its workflow ended without finishing it (terminated?)');
+  await pool.query(
+    `with started as (
+       update image_rollouts set dispatched_at = now(), dispatch_error = null, run_id = $2 where id = $1 and dispatched_at is null returning id, workflow_id
+     )
+     insert into rollout_events (rollout_id, type, data) select id, 'rollout.dispatched', jsonb_build_object('workflow_id', workflow_id, 'run_id', $2::text) from started`,
+    [rollout.id, runId],
+  );
 }

@@ -126,6 +126,7 @@ function fakeTemporal(): FakeTemporal {
     reachable: true,
     start: () => Promise.resolve({ runId: 'run-1' }),
     runningRollout: () => Promise.resolve(undefined),
+    latestRun: () => Promise.resolve(undefined),
     signal: (workflowId, name, payload) => {
       if (fake.outcome instanceof Error) return Promise.reject(fake.outcome);
       fake.signals.push({ workflowId, name, payload });

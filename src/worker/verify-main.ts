@@ -1,6 +1,6 @@
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { Client, Connection } from '@temporalio/client';
-import { bundleWorkflowCode, Worker } from '@temporalio/worker';
+import { bundleWorkflowCode, DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { existsSync } from 'node:fs';
 import { loadConfig } from '../config';
 import { rolloutWorkflowType } from '../workflows/messages';
@@ -11,6 +11,7 @@ import { bundlePath } from './bundle-path';
  * before it is deployed. Exit 0 when all replay; otherwise each that does not is named.
  */
 async function main(hours: number): Promise<void> {
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
   const config = loadConfig();
   const { connectionOptions } = loadClientConnectConfig();
   const address = config.TEMPORAL_ADDRESS ?? connectionOptions.address ?? '127.0.0.1:7233';

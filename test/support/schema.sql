@@ -269,7 +269,10 @@ AS $function$
              select old -> 'from' from jsonb_array_elements(earlier) old
               where old -> 'app_id' = change -> 'app_id' and old -> 'field' = change -> 'field'
                 and old -> 'service_id' is not distinct from change -> 'service_id'
-                and old -> 'service' is not distinct from change -> 'service' limit 1)), change) order by position), '[]')
+                and old -> 'service' is not distinct from change -> 'service'
+                and (old ->> 'service_id' is not null or old ->> 'service' is not null or old -> 'index' = change -> 'index')
+                -- Only what the earlier rollout wrote: what an operator set meanwhile is a decision to go back to.
+                and old -> 'to' = change -> 'from' limit 1)), change) order by position), '[]')
       from jsonb_array_elements(changes) with ordinality as listed (change, position)) end
 $function$
 ;

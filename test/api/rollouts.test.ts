@@ -240,6 +240,15 @@ describe('commands', () => {
     expect(gone.json.detail).toContain('trigger-update');
   });
 
+  test('cancel ends a rollout whose workflow somebody terminated: nobody else is left to do it', async () => {
+    rig.temporal.outcome = 'not_running';
+    const id = await rollout();
+    expect((await command(id, 'cancel', { reason: 'not needed' })).status).toBe(202);
+    const ended = await rig.admin('GET', `/api/v1/rollouts/${id}`);
+    expect(ended.json).toMatchObject({ status: 'cancelled', reason: 'not needed' });
+    expect((await command(id, 'cancel')).status).toBe(409);
+  });
+
   test('refuses unknown fields and long reasons', async () => {
     const id = await rollout();
     expect((await command(id, 'pause', { why: 'x' })).json.errors[0].path).toBe('why');

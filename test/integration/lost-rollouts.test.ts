@@ -149,6 +149,7 @@ test('a rollout that Temporal has forgotten is started again, and its numbers be
   expect(await row(id)).toMatchObject({ status: 'in_progress', dispatched_at: null, progress_seq: 0 });
   expect(await startRollout(deps(), await claimed())).toBe('started');
   expect(await gateway.runningRollout(workflowId())).toMatchObject({ rolloutId: id });
+  await database.pool.query('update image_rollouts set dispatch_after = now() where id = $1', [id]);
   await lookAfterSilent(deps(), 0);
   expect(await row(id)).toMatchObject({ dispatched_at: expect.any(Date), ended_at: null });
 });

@@ -31,6 +31,8 @@ describe('histories of released builds', () => {
   });
 
   it.each(files)('%s does not replay on a workflow that was changed without a patch', async (file) => {
-    await expect(Worker.runReplayHistory({ workflowBundle: changed }, historyOf(file))).rejects.toThrow();
+    await expect(Worker.runReplayHistory({ workflowBundle: changed }, historyOf(file))).rejects.toThrow(
+      DeterminismViolationError,
+    );
   });
 });

@@ -1,3 +1,4 @@
+import { isatty } from 'node:tty';
 import pc from 'picocolors';
 
 /** What a command may do to the terminal; tests give one that keeps the text. */
@@ -20,6 +21,7 @@ export function processTerminal(): Terminal {
     write: (text) => process.stdout.write(text),
     say: (text) => process.stderr.write(text),
     columns: () => (process.stdout.isTTY ? process.stdout.columns || 80 : null),
-    colors: pc.createColors(process.stdout.isTTY && pc.isColorSupported),
+    // Not `process.stdout.isTTY`: it is undefined for a pipe, which means "as you like" here, and CI then gets colours.
+    colors: pc.createColors(isatty(1) && pc.isColorSupported),
   };
 }

@@ -102,7 +102,8 @@ test('a rollback or an end in the middle of writing a batch: each device is put 
         ({ status, version }) => !(status === 'scheduled' && version === 4) && !(status === 'skipped' && version === 3),
       ),
     ).toEqual([]);
-    expect(ended.filter((row) => row.active)).toEqual([]);
+    // Told and not proven: they stay with it, until they prove themselves or the next rollout takes them.
+    expect(ended.filter((row) => row.active !== (row.status === 'scheduled'))).toEqual([]);
     await database.pool.query('truncate devices, image_rollouts cascade');
   }
 });

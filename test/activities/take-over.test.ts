@@ -232,3 +232,16 @@ describe('applyBatch', () => {
     expect(await run(activities().applyBatch, { rolloutId, batch: 1 })).toMatchObject({ done: false, ended: true });
   });
 });
+
+describe('recordProgress', () => {
+  it('of a rollout that is just ending writes what was said and leaves the end to finishRollout', async () => {
+    await seedDevices(database.pool, 1, () => appWith('redis:1.0'));
+    const rolloutId = await told('1.1');
+    const note = { type: 'command.pause', actor: 'ana', reason: null, batch: 1, data: { applied: false } };
+    await run(activities().recordProgress, { rolloutId, seq: 1, status: 'completed', progress: {}, events: [note] });
+    const row = await database.pool.query('select status, ended_at from image_rollouts where id = $1', [rolloutId]);
+    expect(row.rows).toEqual([{ status: 'in_progress', ended_at: null }]);
+    const said = await database.pool.query("select actor from rollout_events where type = 'command.pause'");
+    expect(said.rows).toEqual([{ actor: 'ana' }]);
+  });
+});

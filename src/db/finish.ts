@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import { TOLD_UNPROVEN } from './unproven';
 
 export type FinalStatus = 'completed' | 'rolled_back' | 'failed' | 'cancelled' | 'superseded';
 
@@ -27,13 +28,13 @@ export async function finishRollout(
        select rollout_id, device_uuid from device_rollout_status where rollout_id = $1 and (active or status = 'pending') and exists (select from ended) order by device_uuid for update
      ), devices as (
        update device_rollout_status d
-          set active = d.active and (d.status in ('scheduled', 'updating', 'health_checking', 'failed', 'timed_out', 'unreachable')
+          set active = d.active and (d.status in (${TOLD_UNPROVEN})
                                      or $2 = 'superseded' and d.status = 'pending'),
               status = case when d.status = 'pending' and $2 <> 'superseded' then 'skipped'
-                            when $2 = 'superseded' and d.status in ('pending', 'scheduled', 'updating', 'health_checking', 'failed', 'timed_out', 'unreachable') then 'superseded'
+                            when $2 = 'superseded' and d.status in ('pending', ${TOLD_UNPROVEN}) then 'superseded'
                             else d.status end,
               reason = case when d.status = 'pending' and $2 <> 'superseded' then 'the rollout ended before its turn (' || $2 || ')'
-                            when $2 = 'superseded' and d.status in ('pending', 'scheduled', 'updating', 'health_checking', 'failed', 'timed_out', 'unreachable') then $3
+                            when $2 = 'superseded' and d.status in ('pending', ${TOLD_UNPROVEN}) then $3
                             else d.reason end,
               updated_at = now()
          from let_go where d.rollout_id = let_go.rollout_id and d.device_uuid = let_go.device_uuid

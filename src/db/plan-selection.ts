@@ -1,4 +1,5 @@
 import type { RolloutFacts } from './rollout-facts';
+import { TOLD_UNPROVEN } from './unproven';
 
 /** Devices seen before, but not within this time, come last in the order. The default of `offline.after_seconds`. */
 const OFFLINE_AFTER_SECONDS = 300;
@@ -32,7 +33,7 @@ export const PLAN_SELECTION = `with rule as materialized (
          -- Told of this very tag by an older rollout, and not proven: that is no reason to leave it alone.
          exists (select from device_rollout_status s
                   where s.device_uuid = a.device_uuid and s.image = $2 and s.active and s.rollout_id <> $1
-                    and s.status in ('scheduled', 'updating', 'health_checking', 'failed', 'timed_out', 'unreachable', 'superseded')) as unproven
+                    and s.status in (${TOLD_UNPROVEN}, 'superseded')) as unproven
     from affected a cross join rule
 ), obstacles as materialized (
   select coalesce(jsonb_object_agg(tag, obstacle) filter (where obstacle is not null), '{}') as by_tag

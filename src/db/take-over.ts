@@ -1,8 +1,9 @@
 import type { Pool, PoolClient } from 'pg';
 import { inTransaction } from './transaction';
+import { TOLD_UNPROVEN } from './unproven';
 
 /** States in which a device was told of an image and has not proven it: what it goes back to is what it held before that. */
-const UNPROVEN = `('pending', 'scheduled', 'updating', 'health_checking', 'failed', 'timed_out', 'unreachable', 'superseded')`;
+const UNPROVEN = `('pending', ${TOLD_UNPROVEN}, 'superseded')`;
 
 /**
  * Takes the devices of `claimable (device_uuid, batch)` over from older rollouts ($1: the new rollout, $2: the image). Rows of

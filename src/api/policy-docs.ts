@@ -18,7 +18,7 @@ const fieldDocs: Readonly<Record<string, FieldDoc>> = {
   },
   update_strategy: {
     meaning:
-      '`staged`: batch by batch. `auto`: all devices at once, `batches` and `batch_delay_seconds` do not count. `manual`: as `staged`, and waits for `approve` before the first batch.',
+      '`staged`: batch by batch. `auto`: all devices at once, `batches` and `batch_delay_seconds` do not count. `manual`: as `staged`, and waits for `approve` before the first batch. `scheduled`: as `staged`, only within its `windows`, which it must have.',
     example: 'staged',
   },
   tag_rule: {
@@ -65,7 +65,7 @@ const fieldDocs: Readonly<Record<string, FieldDoc>> = {
   },
   on_failure: {
     meaning:
-      'What happens when a batch fails. `rollback`: each device the rollout changed gets its own previous image.',
+      'What happens when a batch fails. `rollback`: each device the rollout changed gets its own previous image. `rollback_failed`: only those that failed. `pause`: it waits for a person. `continue`: it goes on.',
     example: 'rollback',
     default: defaults.on_failure,
   },
@@ -81,7 +81,7 @@ const fieldDocs: Readonly<Record<string, FieldDoc>> = {
   },
   on_newer: {
     meaning:
-      'What a newer push of the image does to a rollout that has not ended. `supersede`: it takes the devices over.',
+      'What a push does about an older rollout of the image that has not ended. `supersede`: it takes its devices over. `queue`: it waits for its end.',
     example: 'supersede',
     default: defaults.on_newer,
   },
@@ -95,8 +95,18 @@ const fieldDocs: Readonly<Record<string, FieldDoc>> = {
     example: false,
     default: defaults.requires_approved_image,
   },
-  offline: { meaning: 'Catching up devices that were offline. Refused in this release.', example: undefined },
-  windows: { meaning: 'Times in which targets may be written. Refused in this release.', example: undefined },
+  offline: {
+    meaning:
+      'Devices that are offline at their turn are left for later and caught up as they return, after the last batch, in capped waves.',
+    example: { after_seconds: 300, catch_up_hours: 24 },
+    default: defaults.offline,
+  },
+  windows: {
+    meaning:
+      'Times in which targets may be written; none stands for at any time. `timezone` is an IANA zone, or `device` for that of each device (UTC where it has none). A window that ends before it starts ends on the next day.',
+    example: [{ days: ['sat', 'sun'], from: '01:00', to: '05:00', timezone: 'device' }],
+    default: defaults.windows,
+  },
   fleet_id: { meaning: 'Only devices of this fleet; null does not narrow.', example: 'lab', default: null },
   device_tags: {
     meaning: 'Only devices with all of these tags; null does not narrow.',

@@ -1,18 +1,10 @@
 import { z } from 'zod';
-import { strategies } from '../domain/rules';
+import { failureActions, strategies } from '../domain/rules';
 import { validatePattern } from '../domain/image-pattern';
 import { seconds, Tags, text, Uuid, YEAR } from './fields';
 import { documented } from './policy-docs';
 import { Batches, TagRule } from './policy-plan-fields';
-
-/** Part of the contract, built by a later release: refused in words rather than stored and ignored. */
-function later(what: string) {
-  const absent = z
-    .unknown()
-    .optional()
-    .refine((value) => value === undefined, `${what} not available in this release`);
-  return absent as unknown as z.ZodOptional<z.ZodType<undefined>>;
-}
+import { Windows } from './window-fields';
 
 /** One value of a field works; the contract's others are told apart from typing errors. */
 function oneOf<const Now extends string>(now: readonly Now[], planned: readonly string[]) {
@@ -62,7 +54,7 @@ const settings = {
   max_failure_rate: z.number().min(0).max(1).optional(),
   max_failures: z.number().int().min(0).max(1_000_000).nullable().optional(),
   min_sample: z.number().int().min(1).max(1_000_000).optional(),
-  on_failure: oneOf(['rollback'], ['rollback_failed', 'pause', 'continue']).optional(),
+  on_failure: z.enum(failureActions).optional(),
   rollback_timeout_seconds: z.number().int().min(1).max(604_800).optional(),
   retry: z
     .strictObject({
@@ -70,9 +62,25 @@ const settings = {
       delay_seconds: seconds(604_800).optional().describe('Seconds between two tries.'),
     })
     .optional(),
-  on_newer: oneOf(['supersede'], ['queue']).optional(),
-  offline: later('catching up offline devices is'),
-  windows: later('maintenance windows are'),
+  on_newer: z.enum(['supersede', 'queue']).optional(),
+  offline: z
+    .strictObject({
+      after_seconds: z
+        .number()
+        .int()
+        .min(1)
+        .max(604_800)
+        .optional()
+        .describe('Seconds since a device was last seen after which it is offline. One never seen counts as online.'),
+      catch_up_hours: z
+        .number()
+        .min(0)
+        .max(720)
+        .optional()
+        .describe('Hours after the last batch in which devices that were offline are waited for.'),
+    })
+    .optional(),
+  windows: Windows.optional(),
   requires_approval: z.boolean().optional(),
   requires_approved_image: z.boolean().optional(),
 };
@@ -95,7 +103,7 @@ const required = {
       const problem = validatePattern(pattern);
       if (problem !== null) context.addIssue({ code: 'custom', message: problem });
     }),
-  update_strategy: oneOf(['auto', 'staged', 'manual'], ['scheduled']),
+  update_strategy: z.enum(strategies),
 };
 
 export const PolicyInput = z.strictObject(documented({ ...required, ...settings, ...scope }, true));
@@ -142,10 +150,12 @@ export const Policy = z.object({
   max_failure_rate: z.number(),
   max_failures: z.number().nullable(),
   min_sample: z.number(),
-  on_failure: z.enum(['rollback', 'rollback_failed', 'pause', 'continue']),
+  on_failure: z.enum(failureActions),
   rollback_timeout_seconds: z.number(),
   retry: z.object({ attempts: z.number(), delay_seconds: z.number() }),
   on_newer: z.enum(['supersede', 'queue']),
+  offline: z.object({ after_seconds: z.number(), catch_up_hours: z.number() }),
+  windows: z.array(z.object({ days: z.array(z.string()), from: z.string(), to: z.string(), timezone: z.string() })),
   requires_approval: z.boolean(),
   requires_approved_image: z.boolean(),
   fleet_id: z.string().nullable(),

@@ -37,7 +37,7 @@ with rollout as (
     from held cross join lateral fleetwave.tag_obstacle(tag, changes, tag_rule) obstacle
 ), written as (
   update device_target_state t
-     set apps = fleetwave.apply_changes(t.apps, s.changes), version = t.version + 1, updated_at = now()
+     set apps = fleetwave.apply_changes(t.apps, s.changes), version = t.version + 1, updated_at = fleetwave.now()
     from sorted s where t.device_uuid = s.device_uuid and s.turn = 'write'
 ), turns as (
   select rollout_id, device_uuid, turn in ('write', 'prove') as told, turn, obstacle, changes, inherited,
@@ -51,9 +51,9 @@ with rollout as (
          active = s.told,
          changes = case when s.told then fleetwave.inherit_previous(s.changes, s.inherited) else '[]' end,
          target_version = case when s.told then s.version end,
-         written_at = case when s.told then clock_timestamp() end,
+         written_at = case when s.told then fleetwave.clock() end,
          tries = case when s.told then 1 else 0 end,
-         updated_at = now()
+         updated_at = fleetwave.now()
     from turns s where d.rollout_id = s.rollout_id and d.device_uuid = s.device_uuid
   returning d.device_uuid, d.status, d.reason, d.target_version
 ), events as (
@@ -86,7 +86,7 @@ export async function openBatch(pool: Pool, rolloutId: string, batch: number): P
     `with rollout as (
        update image_rollouts set status = 'in_progress' where id = $1 and status in ('pending', 'awaiting_approval', 'scheduled', 'in_progress') returning id
      ), started as (
-       update rollout_batches set status = 'in_progress', started_at = now(), signalled = null
+       update rollout_batches set status = 'in_progress', started_at = fleetwave.now(), signalled = null
         where rollout_id = $1 and number = $2 and status = 'pending' and exists (select from rollout) returning planned
      ), event as (
        insert into rollout_events (rollout_id, type, batch, data)

@@ -15,15 +15,15 @@ export async function finishRollout(
 ): Promise<void> {
   await pool.query(
     `with ended as (
-       update image_rollouts set status = $2, reason = $3, error = $5, ended_at = now(), paused_at = null,
-              started_at = coalesce(started_at, now())
+       update image_rollouts set status = $2, reason = $3, error = $5, ended_at = fleetwave.now(), paused_at = null,
+              started_at = coalesce(started_at, fleetwave.now())
         where id = $1 and ended_at is null returning id, image, tag, revision
      ), hold as (
        insert into image_holds (image, tag, revision, rollout_id, reason)
        select image, tag, revision, id, $3 from ended where $6
        on conflict (image, tag, revision) where lifted_at is null do nothing
      ), batches as (
-       update rollout_batches set status = 'stopped', ended_at = now() from ended where rollout_id = ended.id and rollout_batches.ended_at is null
+       update rollout_batches set status = 'stopped', ended_at = fleetwave.now() from ended where rollout_id = ended.id and rollout_batches.ended_at is null
      ), let_go as materialized (
        select rollout_id, device_uuid from device_rollout_status where rollout_id = $1 and (active or status = 'pending') and exists (select from ended) order by device_uuid for update
      ), devices as (
@@ -36,7 +36,7 @@ export async function finishRollout(
               reason = case when d.status = 'pending' and $2 <> 'superseded' then 'the rollout ended before its turn (' || $2 || ')'
                             when $2 = 'superseded' and d.status in ('pending', ${TOLD_UNPROVEN}) then $3
                             else d.reason end,
-              updated_at = now()
+              updated_at = fleetwave.now()
          from let_go where d.rollout_id = let_go.rollout_id and d.device_uuid = let_go.device_uuid
        returning d.device_uuid, d.batch, d.status, d.reason
      ), device_events as (

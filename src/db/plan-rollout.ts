@@ -60,7 +60,7 @@ ${PLAN_SELECTION}, claimable as materialized (
   select $1, 'rollout.planned', jsonb_build_object('already_on_target', on_target, 'left_out', left_out, 'batches',
            (select coalesce(jsonb_agg(jsonb_build_object('number', b -> 'number', 'planned', b -> 'planned')), '[]') from jsonb_array_elements(batches) b)) from summary
 )
-update image_rollouts set planned_at = now(), started_at = coalesce(started_at, now()), left_out = summary.left_out from summary
+update image_rollouts set planned_at = fleetwave.now(), started_at = coalesce(started_at, fleetwave.now()), left_out = summary.left_out from summary
  where id = $1 and planned_at is null and ended_at is null
 returning summary.batches, summary.on_target as "alreadyOnTarget", summary.left_out as "leftOut", summary.took_over as "tookOverFrom"`;
 

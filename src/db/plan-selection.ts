@@ -47,7 +47,7 @@ export const PLAN_SELECTION = `with rule as materialized (
            case when starts_with(by_tag ->> coming_tag, 'downgrade') then (by_tag ->> coming_tag) || ', which another rollout is about to bring' end) end as left_out_reason
     from present cross join obstacles
 ), ordered as (
-  select *, row_number() over (order by (last_seen_at is null or last_seen_at > now() - make_interval(secs => ${OFFLINE_AFTER_SECONDS})) desc,
+  select *, row_number() over (order by (last_seen_at is null or last_seen_at > fleetwave.now() - make_interval(secs => ${OFFLINE_AFTER_SECONDS})) desc,
                                         md5(device_uuid::text || release), device_uuid) as position
     from judged cross join rule where left_out_reason is null
 ), batched as (

@@ -25,10 +25,10 @@ export async function recordProgress(
      ), rollout as (
        update image_rollouts r set progress_seq = $2, progress = $4,
               status = case when r.status = 'rolling_back' then r.status else coalesce($3, r.status) end,
-              paused_at = case when $3 = 'paused' then coalesce(r.paused_at, now()) end
+              paused_at = case when $3 = 'paused' then coalesce(r.paused_at, fleetwave.now()) end
          from before where r.id = before.id returning r.id
      ), soak as (
-       update device_rollout_status s set healthy_since = s.healthy_since + (now() - greatest(before.paused_at, s.healthy_since))
+       update device_rollout_status s set healthy_since = s.healthy_since + (fleetwave.now() - greatest(before.paused_at, s.healthy_since))
          from before where s.rollout_id = before.id and before.paused_at is not null and $3 is distinct from 'paused' and s.status = 'health_checking'
      )
      insert into rollout_events (rollout_id, type, actor, reason, batch, data)

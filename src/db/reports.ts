@@ -27,7 +27,7 @@ interface ActiveRow {
 const ACTIVE_ROWS = `
   select s.rollout_id as "rolloutId", s.batch, s.status, s.changes, s.target_version as "targetVersion",
          coalesce(b.soak_seconds, (r.rules ->> 'soakSeconds')::float8) as "soakSeconds",
-         coalesce(extract(epoch from coalesce(r.paused_at, now()) - s.healthy_since), 0)::float8 as "healthySeconds", r.ended_at is not null as ended`;
+         coalesce(extract(epoch from coalesce(r.paused_at, fleetwave.now()) - s.healthy_since), 0)::float8 as "healthySeconds", r.ended_at is not null as ended`;
 const FROM_ACTIVE = `
     from device_rollout_status s join image_rollouts r on r.id = s.rollout_id
     left join rollout_batches b on b.rollout_id = s.rollout_id and b.number = s.batch
@@ -49,7 +49,7 @@ export interface Report {
 export async function acceptReport(pool: Pool, report: Report): Promise<{ touches: Touch[] }> {
   const rows = await pool.query<ActiveRow>(
     `with saved as (
-       insert into device_current_state (device_uuid, apps, version, info, reported_at) values ($1, coalesce($2::jsonb, '{}'), $3, $4, clock_timestamp())
+       insert into device_current_state (device_uuid, apps, version, info, reported_at) values ($1, coalesce($2::jsonb, '{}'), $3, $4, fleetwave.clock())
        on conflict (device_uuid) do update
           set apps = coalesce($2::jsonb, device_current_state.apps), version = coalesce($3, device_current_state.version),
               info = device_current_state.info || excluded.info, reported_at = excluded.reported_at
@@ -149,10 +149,10 @@ async function moveDevice(
         where s.rollout_id = $1 and s.device_uuid = $2
      ), moved as (
        update device_rollout_status
-          set status = case when edited then 'superseded' else $5 end, active = active and not edited, updated_at = now(),
+          set status = case when edited then 'superseded' else $5 end, active = active and not edited, updated_at = fleetwave.now(),
               reason = case when edited then 'its target was changed by someone else: left alone' else $6 end,
-              healthy_since = case when $5 = 'health_checking' then now() when $5 = 'completed' then healthy_since end,
-              failed_at = case when $5 = 'failed' and not edited then now() else failed_at end
+              healthy_since = case when $5 = 'health_checking' then fleetwave.now() when $5 = 'completed' then healthy_since end,
+              failed_at = case when $5 = 'failed' and not edited then fleetwave.now() else failed_at end
          from target
         where rollout_id = $1 and device_uuid = $2 and status = $3 and target_version = $4
        returning batch, status, reason

@@ -21,7 +21,7 @@ with due as materialized (
     from due join device_target_state t on t.device_uuid = due.device_uuid
    order by t.device_uuid for update of t
 ), written as (
-  update device_target_state t set apps = h.apps, version = t.version + 1, updated_at = now()
+  update device_target_state t set apps = h.apps, version = t.version + 1, updated_at = fleetwave.now()
     from held h where t.device_uuid = h.device_uuid and h.apps is not null
 ), turns as (
   select rollout_id, device_uuid, apps is not null as back, version + 1 as version from held
@@ -33,8 +33,8 @@ with due as materialized (
          reason = case when w.back then s.reason else 'its target was changed by someone else: left alone' end,
          active = w.back,
          target_version = case when w.back then w.version else s.target_version end,
-         written_at = case when w.back then clock_timestamp() else s.written_at end,
-         healthy_since = null, updated_at = now()
+         written_at = case when w.back then fleetwave.clock() else s.written_at end,
+         healthy_since = null, updated_at = fleetwave.now()
     from turns w where s.rollout_id = w.rollout_id and s.device_uuid = w.device_uuid
   returning s.device_uuid, s.batch, s.status, s.reason, s.target_version
 ), events as (
@@ -75,10 +75,10 @@ export async function openRollback(pool: Pool, rolloutId: string, reason: string
        select rollout_id, device_uuid from device_rollout_status
         where rollout_id = $1 and status = 'pending' and (changes = '[]' or not active) order by device_uuid for update
      ), skipped as (
-       update device_rollout_status s set status = 'skipped', reason = 'the rollout was rolled back before its turn', active = false, updated_at = now()
+       update device_rollout_status s set status = 'skipped', reason = 'the rollout was rolled back before its turn', active = false, updated_at = fleetwave.now()
          from waiting where s.rollout_id = waiting.rollout_id and s.device_uuid = waiting.device_uuid returning s.device_uuid, s.batch, s.reason
      ), stopped as (
-       update rollout_batches set status = 'stopped', ended_at = now(), signalled = null where rollout_id = $1 and ended_at is null
+       update rollout_batches set status = 'stopped', ended_at = fleetwave.now(), signalled = null where rollout_id = $1 and ended_at is null
      )
      insert into rollout_events (rollout_id, type, device_uuid, batch, reason)
      select $1, 'device.skipped', device_uuid, batch, reason from skipped`,
@@ -92,7 +92,7 @@ export async function expireRollback(pool: Pool, rolloutId: string): Promise<voi
     `with late as materialized (
        select rollout_id, device_uuid from device_rollout_status where rollout_id = $1 and status = 'rolling_back' order by device_uuid for update
      ), expired as (
-       update device_rollout_status s set status = 'rollback_failed', updated_at = now(),
+       update device_rollout_status s set status = 'rollback_failed', updated_at = fleetwave.now(),
               reason = 'its previous image was put back but not confirmed in time' || coalesce(' (' || s.reason || ')', '')
          from late where s.rollout_id = late.rollout_id and s.device_uuid = late.device_uuid returning s.device_uuid, s.batch, s.reason
      )

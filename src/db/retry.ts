@@ -17,12 +17,12 @@ export async function retryDevices(pool: Pool, rolloutId: string, attempt: numbe
        select due.rollout_id, t.device_uuid from due join device_target_state t on t.device_uuid = due.device_uuid
         where fleetwave.revert_changes(t.apps, due.changes) is not null order by t.device_uuid for update of t
      ), written as (
-       update device_target_state t set version = t.version + 1, updated_at = now() from held where t.device_uuid = held.device_uuid
+       update device_target_state t set version = t.version + 1, updated_at = fleetwave.now() from held where t.device_uuid = held.device_uuid
        returning held.rollout_id, t.device_uuid, t.version
      ), moved as (
        update device_rollout_status s
-          set status = 'scheduled', reason = null, tries = $2, target_version = w.version, written_at = clock_timestamp(),
-              healthy_since = null, failed_at = null, updated_at = now()
+          set status = 'scheduled', reason = null, tries = $2, target_version = w.version, written_at = fleetwave.clock(),
+              healthy_since = null, failed_at = null, updated_at = fleetwave.now()
          from written w where s.rollout_id = w.rollout_id and s.device_uuid = w.device_uuid
        returning s.device_uuid, s.batch, s.target_version
      ), heard as (

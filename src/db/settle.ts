@@ -15,7 +15,7 @@ export async function settleByTime(
     `with soaks as (
        select b.number as batch, make_interval(secs => coalesce($3, b.soak_seconds, (r.rules ->> 'soakSeconds')::float8)) as soak,
               -- A soak stands still while the rollout is paused.
-              coalesce(r.paused_at, now()) as clock
+              coalesce(r.paused_at, fleetwave.now()) as clock
          from rollout_batches b join image_rollouts r on r.id = b.rollout_id where b.rollout_id = $1 and b.number = coalesce($2, b.number)
      ), due as materialized (
        select s.rollout_id, s.device_uuid, s.status from device_rollout_status s join soaks on soaks.batch = s.batch
@@ -24,7 +24,7 @@ export async function settleByTime(
         order by s.device_uuid for update of s
      ), soaked as (
        update device_rollout_status s
-          set status = 'completed', reason = null, updated_at = now()
+          set status = 'completed', reason = null, updated_at = fleetwave.now()
          from due where s.rollout_id = due.rollout_id and s.device_uuid = due.device_uuid and due.status = 'health_checking'
        returning s.device_uuid, s.batch, s.status, s.reason
      ), late as (
@@ -36,7 +36,7 @@ export async function settleByTime(
      ), expired as (
        update device_rollout_status s
           set status = case when late.edited then 'superseded' when late.heard then 'timed_out' else 'unreachable' end,
-              active = not late.edited, failed_at = now(), updated_at = now(),
+              active = not late.edited, failed_at = fleetwave.now(), updated_at = fleetwave.now(),
               reason = case when late.edited then 'its target was changed by someone else: left alone'
                             when not late.heard then 'silent since it was told'
                             when s.reason is not null then 'not healthy in time: ' || s.reason
@@ -72,7 +72,7 @@ export async function closeBatch(
 ): Promise<void> {
   await pool.query(
     `with closed as (
-       update rollout_batches set status = $3, rule = $4, explanation = $5, counts = $6, ended_at = now()
+       update rollout_batches set status = $3, rule = $4, explanation = $5, counts = $6, ended_at = fleetwave.now()
         where rollout_id = $1 and number = $2 and ended_at is null returning number
      )
      insert into rollout_events (rollout_id, type, batch, reason, data)

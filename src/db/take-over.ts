@@ -20,7 +20,7 @@ export const TAKE_OVER = `held as materialized (
    order by s.device_uuid for update of s
 ), taken as (
   update device_rollout_status s
-     set active = false, updated_at = now(),
+     set active = false, updated_at = fleetwave.now(),
          status = case when h.interrupted then 'superseded' else s.status end,
          reason = case when h.interrupted then 'taken over by a newer rollout' else s.reason end
     from held h where s.rollout_id = h.rollout_id and s.device_uuid = h.device_uuid
@@ -65,7 +65,7 @@ export async function claimDevices(pool: Pool, rollout: { id: string; image: str
          select rollout_id, device_uuid, 'skipped', 'a newer rollout has it by now', '[]' from waiting where newer
        ), claimed as (
          update device_rollout_status d
-            set active = o.status = 'pending', status = o.status, reason = o.reason, changes = o.inherited, updated_at = now()
+            set active = o.status = 'pending', status = o.status, reason = o.reason, changes = o.inherited, updated_at = fleetwave.now()
            from outcomes o where d.rollout_id = o.rollout_id and d.device_uuid = o.device_uuid
          returning d.device_uuid, d.batch, d.status, d.reason
        ), skipped_events as (

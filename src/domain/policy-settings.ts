@@ -3,11 +3,13 @@ import {
   rulesForStrategy,
   type BatchStep,
   type DeviceSelection,
+  type FailureAction,
   type Growth,
   type RolloutRules,
   type Strategy,
 } from './rules';
 import type { TagRule } from './tag-rules';
+import type { MaintenanceWindow } from './windows';
 
 /** One step as the API writes it. */
 export type SettingsStep = ({ percent: number } | { count: number } | { tag: string } | { fleet_id: string }) & {
@@ -36,10 +38,12 @@ export interface PolicySettings {
   max_failure_rate?: number | undefined;
   max_failures?: number | null | undefined;
   min_sample?: number | undefined;
-  on_failure?: 'rollback' | undefined;
+  on_failure?: FailureAction | undefined;
   rollback_timeout_seconds?: number | undefined;
   retry?: { attempts?: number | undefined; delay_seconds?: number | undefined } | undefined;
-  on_newer?: 'supersede' | undefined;
+  on_newer?: 'supersede' | 'queue' | undefined;
+  offline?: { after_seconds?: number | undefined; catch_up_hours?: number | undefined } | undefined;
+  windows?: MaintenanceWindow[] | undefined;
   requires_approval?: boolean | undefined;
   requires_approved_image?: boolean | undefined;
 }
@@ -70,11 +74,15 @@ export function toRules({
     maxFailureRate: settings.max_failure_rate ?? defaultRules.maxFailureRate,
     maxFailures: settings.max_failures === undefined ? defaultRules.maxFailures : settings.max_failures,
     minSample: settings.min_sample ?? defaultRules.minSample,
-    onFailure: 'rollback',
+    onFailure: settings.on_failure ?? defaultRules.onFailure,
     rollbackTimeoutSeconds: settings.rollback_timeout_seconds ?? defaultRules.rollbackTimeoutSeconds,
     retryAttempts: settings.retry?.attempts ?? defaultRules.retryAttempts,
     retryDelaySeconds: settings.retry?.delay_seconds ?? defaultRules.retryDelaySeconds,
     requiresApproval: settings.requires_approval ?? defaultRules.requiresApproval,
+    onNewer: settings.on_newer ?? defaultRules.onNewer,
+    offlineAfterSeconds: settings.offline?.after_seconds ?? defaultRules.offlineAfterSeconds,
+    catchUpHours: settings.offline?.catch_up_hours ?? defaultRules.catchUpHours,
+    windows: settings.windows ?? defaultRules.windows,
   });
 }
 
@@ -106,7 +114,9 @@ export function effectiveSettings(policy: Pick<PolicyFacts, 'update_strategy' | 
     on_failure: rules.onFailure,
     rollback_timeout_seconds: rules.rollbackTimeoutSeconds,
     retry: { attempts: rules.retryAttempts, delay_seconds: rules.retryDelaySeconds },
-    on_newer: 'supersede',
+    on_newer: rules.onNewer,
+    offline: { after_seconds: rules.offlineAfterSeconds, catch_up_hours: rules.catchUpHours },
+    windows: rules.windows,
     requires_approval: rules.requiresApproval,
     requires_approved_image: policy.settings.requires_approved_image ?? false,
   };

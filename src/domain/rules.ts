@@ -1,4 +1,5 @@
 import type { TagRule } from './tag-rules';
+import type { MaintenanceWindow } from './windows';
 
 /** How a rollout goes, copied from its policy when the push is accepted and never read from configuration again. */
 
@@ -23,6 +24,10 @@ export interface Growth {
   max: number;
 }
 
+/** What becomes of a rollout one of whose batches fails. */
+export const failureActions = ['rollback', 'rollback_failed', 'pause', 'continue'] as const;
+export type FailureAction = (typeof failureActions)[number];
+
 export interface RolloutRules {
   strategy: Strategy;
   pin: 'auto' | 'tag' | 'digest';
@@ -39,12 +44,20 @@ export interface RolloutRules {
   maxFailures: number | null;
   /** Settled devices needed before the share is judged; a smaller batch needs all of its own. */
   minSample: number;
-  onFailure: 'rollback';
+  onFailure: FailureAction;
   rollbackTimeoutSeconds: number;
   /** Tries a failed device gets in all, the first included. */
   retryAttempts: number;
   retryDelaySeconds: number;
   requiresApproval: boolean;
+  /** What this rollout does about an older one of the image that has some of its devices. */
+  onNewer: 'supersede' | 'queue';
+  /** A device that was seen before, but not within this time, is deferred at its batch's turn. */
+  offlineAfterSeconds: number;
+  /** How long after the last batch deferred devices are waited for. */
+  catchUpHours: number;
+  /** Target state is written only within these; empty stands for at any time. */
+  windows: MaintenanceWindow[];
 }
 
 /** Which devices a policy is about; an absent field does not narrow. */
@@ -72,6 +85,10 @@ export const defaultRules: RolloutRules = {
   retryAttempts: 1,
   retryDelaySeconds: 900,
   requiresApproval: false,
+  onNewer: 'supersede',
+  offlineAfterSeconds: 300,
+  catchUpHours: 24,
+  windows: [],
 };
 
 /** What a strategy changes about rules: `auto` goes at once to all, `manual` waits for a person before the start. */

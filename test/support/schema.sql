@@ -162,6 +162,13 @@ end
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION fleetwave.clock()
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ PARALLEL SAFE
+AS $function$select clock_timestamp()$function$
+;
+
 CREATE OR REPLACE FUNCTION fleetwave.first_selectors(tags jsonb[], fleets text[], steps jsonb)
  RETURNS integer[]
  LANGUAGE sql
@@ -293,6 +300,13 @@ AS $function$
     else (fleetwave.parse_image(reference)).image
   end
 $function$
+;
+
+CREATE OR REPLACE FUNCTION fleetwave.now()
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+AS $function$select statement_timestamp()$function$
 ;
 
 CREATE OR REPLACE FUNCTION fleetwave.parse_image(reference text, OUT registry text, OUT repository text, OUT image text, OUT name text, OUT tag text, OUT digest text)
@@ -594,7 +608,9 @@ create table public.device_rollout_status (
   failed_at timestamp with time zone,
   tries integer not null default 0,
   reported text,
-  updated_at timestamp with time zone not null default now()
+  updated_at timestamp with time zone not null default now(),
+  deadline_at timestamp with time zone,
+  failing_before boolean not null default false
 );
 
 create table public.device_target_state (
@@ -689,7 +705,8 @@ create table public.image_rollouts (
   created_at timestamp with time zone not null default now(),
   started_at timestamp with time zone,
   ended_at timestamp with time zone,
-  left_out integer not null default 0
+  left_out integer not null default 0,
+  return_signalled boolean not null default false
 );
 
 create table public.image_tags (
@@ -742,7 +759,8 @@ create table public.rollout_batches (
   started_at timestamp with time zone,
   ended_at timestamp with time zone,
   delay_seconds integer,
-  soak_seconds integer
+  soak_seconds integer,
+  lane text not null default 'plan'::text
 );
 
 create table public.rollout_events (
@@ -857,6 +875,8 @@ alter table public.images add constraint images_once UNIQUE (image);
 
 alter table public.rollout_batches add constraint rollout_batches_delay CHECK ((delay_seconds >= 0));
 
+alter table public.rollout_batches add constraint rollout_batches_lane CHECK ((lane = ANY (ARRAY['plan'::text, 'catch_up'::text])));
+
 alter table public.rollout_batches add constraint rollout_batches_not_empty CHECK ((planned > 0));
 
 alter table public.rollout_batches add constraint rollout_batches_number_positive CHECK ((number > 0));
@@ -880,6 +900,8 @@ alter table public.webhook_deliveries add constraint webhook_deliveries_once UNI
 -- Indexes
 
 CREATE INDEX device_rollout_status_by_batch ON public.device_rollout_status USING btree (rollout_id, batch, status);
+
+CREATE INDEX device_rollout_status_deferred ON public.device_rollout_status USING btree (device_uuid) WHERE ((status = 'pending'::text) AND (batch IS NULL));
 
 CREATE UNIQUE INDEX device_rollout_status_one_active ON public.device_rollout_status USING btree (device_uuid, image) WHERE active;
 

@@ -1,0 +1,21 @@
+-- What a batch needs to know of each device by itself: its own deadline, whether it was failing before, and that it may come
+-- later than its batch.
+
+-- The clock that every rule reads, so that one place decides it: the start of the statement, or the very moment of a write.
+create function fleetwave.now() returns timestamptz language sql stable parallel safe as 'select statement_timestamp()';
+create function fleetwave.clock() returns timestamptz language sql volatile parallel safe as 'select clock_timestamp()';
+
+-- Devices of one batch are told at different times (chunks, windows, retries): each has its own deadline, to be healthy or to
+-- confirm that it was put back. A pause moves it on.
+alter table device_rollout_status
+  add column deadline_at timestamptz,
+  add column failing_before boolean not null default false;
+
+-- Planned batches come from the policy; a wave catches up devices that were offline at their batch's turn, or that appeared
+-- after the plan. Until it has a wave, such a device is pending and has no batch.
+alter table rollout_batches
+  add column lane text not null default 'plan' constraint rollout_batches_lane check (lane in ('plan', 'catch_up'));
+create index device_rollout_status_deferred on device_rollout_status (device_uuid) where status = 'pending' and batch is null;
+
+-- Set once a rollout was told that deferred devices are back, and cleared by its next look: O(1) signals a wave.
+alter table image_rollouts add column return_signalled boolean not null default false;

@@ -31,12 +31,12 @@ export interface StoredPlan {
  */
 const PLAN = `
 ${PLAN_SELECTION}, claimable as materialized (
-  select device_uuid, batch from batched where $10
+  select device_uuid, batch from batched where $11
 ), ${TAKE_OVER}, planned as (
   insert into device_rollout_status (rollout_id, device_uuid, image, batch, active, changes)
   select $1, device_uuid, $2, new_batch, true, inherited from taken
    union all
-  select $1, device_uuid, $2, batch, $10, '[]' from batched where device_uuid not in (select device_uuid from taken)
+  select $1, device_uuid, $2, batch, $11, '[]' from batched where device_uuid not in (select device_uuid from taken)
 ), left_out as (
   insert into device_rollout_status (rollout_id, device_uuid, image, status, reason, active, changes)
   select $1, device_uuid, $2, 'skipped', left_out_reason, false, changes from judged where left_out_reason is not null

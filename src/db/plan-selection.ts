@@ -1,3 +1,4 @@
+import type { SelectedDevices } from '../domain/rules';
 import type { RolloutFacts } from './rollout-facts';
 import { TOLD_UNPROVEN } from './unproven';
 
@@ -23,6 +24,9 @@ export const PLAN_SELECTION = `with rule as materialized (
     from device_target_state t join devices d on d.uuid = t.device_uuid
    where fleetwave.app_images(t.apps) @> array[$2::text] and d.is_active
      and ($6::text is null or d.fleet_id = $6) and ($7::jsonb is null or d.tags @> $7) and ($8::uuid[] is null or d.uuid = any ($8))
+     and not exists (select from jsonb_to_recordset($10::jsonb) as earlier ("fleetId" text, "deviceTags" jsonb, "deviceUuids" jsonb)
+                      where (earlier."fleetId" is null or d.fleet_id = earlier."fleetId") and (earlier."deviceTags" is null or d.tags @> earlier."deviceTags")
+                        and (earlier."deviceUuids" is null or earlier."deviceUuids" ? d.uuid::text))
 ), present as materialized (
   select a.*, array(select split_part(split_part(split_part(c ->> 'from', '@', 1), '/', -1), ':', 2)
                       from jsonb_array_elements(a.changes) c where c -> 'from' <> c -> 'to') as present_tags,
@@ -60,7 +64,7 @@ export const PLAN_SELECTION = `with rule as materialized (
    where list.devices is not null
 )`;
 
-/** $1 to $9 of the selection. */
+/** $1 to $10 of the selection. */
 export function planParameters({ id, image, tag, digest, rules, selection }: RolloutFacts): unknown[] {
   return [
     id,
@@ -72,5 +76,12 @@ export function planParameters({ id, image, tag, digest, rules, selection }: Rol
     selection.deviceTags === undefined ? null : JSON.stringify(selection.deviceTags),
     selection.deviceUuids ?? null,
     JSON.stringify(rules.steps),
+    selection.except === undefined ? null : JSON.stringify(selection.except.map(asLookUp)),
   ];
+}
+
+/** Devices as the keys of an object: found by a search, where a list of thousands would be gone through for each device. */
+function asLookUp({ fleetId, deviceTags, deviceUuids }: SelectedDevices): object {
+  if (deviceUuids === undefined) return { fleetId, deviceTags };
+  return { fleetId, deviceTags, deviceUuids: Object.fromEntries(deviceUuids.map((uuid) => [uuid, 1])) };
 }

@@ -61,10 +61,16 @@ export interface RolloutRules {
 }
 
 /** Which devices a policy is about; an absent field does not narrow. */
-export interface DeviceSelection {
+export interface SelectedDevices {
   fleetId?: string;
   deviceTags?: Record<string, string>;
   deviceUuids?: string[];
+}
+
+/** Which devices a rollout is about. */
+export interface DeviceSelection extends SelectedDevices {
+  /** Those of the policies that came before its own: not left out by this rollout, but another one's. */
+  except?: SelectedDevices[];
 }
 
 /** The defaults of the system Fleetwave takes over from: 10, 50, 100 %, half an hour apart, five minutes to be healthy. */

@@ -8,6 +8,8 @@ const only = (name, from, allowed, comment) => ({
 });
 const source = (...folders) => folders.map((folder) => `^src/${folder}`);
 const packages = (...names) => names.map((name) => `^(node_modules/)?${name}(/|$)`);
+/** The rules that ask what a clock shows somewhere; a new one is added here. */
+const zoneAware = '^src/domain/(windows|write-permit|zone-offsets)\\.ts$';
 /** Node's own modules have no folder; the cruiser calls them by their bare names. */
 const node = [
   '^(node:)?(assert|async_hooks|buffer|child_process|crypto|events|fs|http|net|os|path|process|readline|stream|string_decoder|timers|tty|url|util|v8|zlib)(/|$)',
@@ -31,9 +33,22 @@ module.exports = {
     only(
       'domain-is-pure',
       '^src/domain/',
-      source('domain/'),
-      'pure rules: no package, no clock, no I/O, so that every layer may rely on them',
+      [...source('domain/'), ...packages('@js-temporal/polyfill')],
+      'pure rules: no package but that of time zones, no clock, no I/O, so that every layer may rely on them',
     ),
+    {
+      name: 'one-file-knows-time-zones',
+      severity: 'error',
+      from: { pathNot: '^(src/domain/zone-offsets|test/)|node_modules' },
+      to: { path: packages('@js-temporal/polyfill') },
+    },
+    {
+      name: 'workflows-know-no-time-zones',
+      comment: 'their data changes with the version of Node.js: a replay could decide otherwise',
+      severity: 'error',
+      from: { path: '^src/(workflows|domain)/', pathNot: zoneAware },
+      to: { path: zoneAware, dependencyTypesNot: ['type-only'] },
+    },
     only(
       'workflows-are-deterministic',
       '^src/workflows/',

@@ -5,6 +5,7 @@ import { deviceStateRoutes } from './device-states';
 import { deviceRoutes } from './devices';
 import { documentationRoutes } from './docs';
 import { problemResponder } from './errors';
+import { freezeRoutes } from './freezes';
 import { healthRoutes } from './health';
 import { holdRoutes } from './holds';
 import { imageApprovalRoutes } from './image-approvals';
@@ -39,6 +40,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     triggerUpdateRoute(deps),
     previewRoute(deps),
     ...holdRoutes(deps),
+    ...freezeRoutes(deps),
     ...imageRoutes(deps),
     ...imageTagRoutes(deps),
     ...imageApprovalRoutes(deps),

@@ -90,6 +90,19 @@ export const ImageApprovalList = z.object({
   next_cursor: z.string().nullish(),
 });
 
+export const Freeze = z.looseObject({
+  id: z.string(),
+  status: z.string(),
+  reason: z.string(),
+  binds: z.string(),
+  image_pattern: z.string().nullish(),
+  fleet_id: z.string().nullish(),
+  starts_at: z.string(),
+  ends_at: z.string(),
+});
+export type Freeze = z.infer<typeof Freeze>;
+export const FreezeList = z.object({ freezes: z.array(Freeze), next_cursor: z.string().nullish() });
+
 export const Problem = z.object({
   title: z.string().optional(),
   detail: z.string().optional(),

@@ -1,10 +1,11 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { Problem } from './answers';
 import { CliError } from './cli-error';
 
 export interface ApiClient {
   get<Schema extends z.ZodType>(path: string, answer: Schema): Promise<z.infer<Schema>>;
   post<Schema extends z.ZodType>(path: string, body: object, answer: Schema): Promise<z.infer<Schema>>;
+  delete(path: string): Promise<void>;
 }
 
 export interface ApiAccess {
@@ -48,6 +49,10 @@ export function createApiClient(access: ApiAccess): ApiClient {
   return {
     get: (path, answer) => call('GET', path, undefined, answer),
     post: (path, body, answer) => call('POST', path, body, answer),
+    delete: async (path) => {
+      // 204: there is no body, so nothing parses.
+      await call('DELETE', path, undefined, z.undefined());
+    },
   };
 }
 

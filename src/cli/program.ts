@@ -5,6 +5,7 @@ import { apiAccess } from './access';
 import { createApiClient, type ApiClient } from './api-client';
 import { decideApproval, listApprovals, type ApprovalListOptions } from './approval-commands';
 import { CliError, exitCodes } from './cli-error';
+import { addFreezes } from './freeze-options';
 import { describeImages } from './image-command';
 import { previewImage } from './preview-command';
 import { commandRollout, listRollouts, showRollout, type ListOptions, type ShowOptions } from './rollout-commands';
@@ -87,6 +88,7 @@ export async function runCommandLine(args: readonly string[], options: ProgramOp
   addImage(program, options, finish);
   addRollouts(program, terminal, finish);
   addApprovals(program, terminal);
+  addFreezes(program, terminal);
   try {
     await program.parseAsync(args, { from: 'user' });
     return exitCode;

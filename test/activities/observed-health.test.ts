@@ -1,0 +1,117 @@
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { createActivities } from '../../src/activities';
+import { acceptReport } from '../../src/db/reports';
+import type { RolloutRules } from '../../src/domain/rules';
+import { defaultRules } from '../../src/domain/rules';
+import { evidenceOf, verdict } from '../../src/domain/verdict';
+import { createTestDatabase, type TestDatabase } from '../support/database';
+import { appWith, deviceRows, seedDevices, seedRollout } from '../support/fleet-fixture';
+
+/** What counts as proof: what a device is seen to run, for as long as its rollout goes on. */
+let database: TestDatabase;
+beforeEach(async () => {
+  database = await createTestDatabase();
+});
+afterEach(() => database.drop());
+
+const activities = () => createActivities({ pool: database.pool, chunkSize: 100 });
+const run = <A extends unknown[], R>(activity: (...args: A) => Promise<R>, ...args: A): Promise<R> =>
+  new MockActivityEnvironment().run(activity, ...args);
+
+async function told(
+  given: { tag?: string; digest?: string; rules?: Partial<RolloutRules> } = {},
+  batches = 1,
+): Promise<string> {
+  const rules = { steps: [{ percent: 100 }], ...given.rules };
+  const rolloutId = await seedRollout(database.pool, { ...given, rules });
+  await run(activities().planRollout, { rolloutId });
+  for (let batch = 1; batch <= batches; batch++) await run(activities().applyBatch, { rolloutId, batch });
+  return rolloutId;
+}
+
+async function report(deviceUuid: string, services: object[], version: number | null = null): Promise<void> {
+  await acceptReport(database.pool, { deviceUuid, apps: { '1002': { services } }, version, info: {} });
+}
+const redis = (tag: string, more: object = {}) => ({
+  ...{ serviceId: 1, serviceName: 'redis', imageName: `redis:${tag}`, status: 'running' },
+  ...more,
+});
+const rows = (rolloutId: string) => deviceRows(database.pool, rolloutId);
+const health = (rolloutId: string, batch: number, deadlinePassed = false) =>
+  run(activities().readHealth, { rolloutId, batch, soakSeconds: null, deadlinePassed });
+
+it('a device that fetched its target, and still runs the old image, has proven nothing and is late at the deadline', async () => {
+  const [device] = await seedDevices(database.pool, 1, () => appWith('redis:7-alpine'));
+  const rolloutId = await told({ rules: { soakSeconds: 0 } });
+  await report(device?.uuid ?? '', [redis('7-alpine')], 4);
+  expect(await rows(rolloutId)).toMatchObject([{ status: 'updating' }]);
+  expect((await health(rolloutId, 1, true)).batch).toEqual({ timed_out: 1 });
+});
+
+it('a device of a batch that has passed and that goes back later fails, and fails the rollout with it', async () => {
+  await seedDevices(database.pool, 4, () => appWith('redis:7-alpine'));
+  const rolloutId = await told({ rules: { steps: [{ percent: 50 }, { percent: 100 }], soakSeconds: 0 } });
+  const first = (await rows(rolloutId)).filter((row) => row.batch === 1).map((row) => row.device);
+  for (const device of first) await report(device, [redis('7.5-alpine')]);
+  const passed = await health(rolloutId, 1);
+  expect(verdict(evidenceOf(passed.batch), evidenceOf(passed.overall), defaultRules)).toMatchObject({ kind: 'pass' });
+  const closing = { status: 'passed', rule: 'all_settled', explanation: 'all healthy', counts: passed.batch } as const;
+  await run(activities().closeBatch, { rolloutId, batch: 1, ...closing });
+
+  await run(activities().applyBatch, { rolloutId, batch: 2 });
+  await report(first[0] ?? '', [redis('7-alpine')]);
+  expect((await rows(rolloutId)).find((row) => row.device === first[0])).toMatchObject({
+    status: 'failed',
+    reason: 'went back: service redis runs redis:7-alpine',
+  });
+  for (const row of await rows(rolloutId)) if (row.batch === 2) await report(row.device, [redis('7.5-alpine')]);
+  const later = await health(rolloutId, 2);
+  expect(verdict(evidenceOf(later.batch), evidenceOf(later.overall), defaultRules)).toMatchObject({
+    kind: 'fail',
+    rule: 'rollout_failure_rate',
+  });
+});
+
+it('devices that are on target already are no evidence: nine of them do not outvote the one that fails', async () => {
+  await seedDevices(database.pool, 10, (index) => appWith(index === 0 ? 'redis:7-alpine' : 'redis:7.5-alpine'));
+  const rolloutId = await told();
+  const attempted = (await rows(rolloutId)).filter((row) => row.batch !== null);
+  expect(attempted).toHaveLength(1);
+  await report(attempted[0]?.device ?? '', [redis('7.5-alpine', { status: 'exited' })]);
+  const { batch, overall } = await health(rolloutId, 1);
+  expect([batch, overall]).toEqual([{ failed: 1 }, { failed: 1 }]);
+  expect(verdict(evidenceOf(batch), evidenceOf(overall), defaultRules)).toMatchObject({ kind: 'fail' });
+});
+
+it('a service that is only downloaded keeps its device from being healthy, and says why, while the others run', async () => {
+  const target = (tag: string) => ({
+    '1002': { services: ['redis', 'cache'].map((serviceName) => ({ serviceName, imageName: `redis:${tag}` })) },
+  });
+  const [device] = await seedDevices(database.pool, 1, () => target('7-alpine'));
+  const rolloutId = await told({ rules: { soakSeconds: 0 } });
+  const image = { imageName: 'redis:7.5-alpine' };
+  const cache = { ...image, serviceName: 'cache', status: 'downloaded', message: 'waits for the update lock' };
+  await report(device?.uuid ?? '', [{ ...image, serviceName: 'redis', status: 'running' }, cache]);
+  expect(await rows(rolloutId)).toMatchObject([
+    { status: 'updating', reason: 'cache downloaded: waits for the update lock' },
+  ]);
+  await report(device?.uuid ?? '', [
+    { ...image, serviceName: 'redis', status: 'running' },
+    { ...cache, status: 'running' },
+  ]);
+  expect(await rows(rolloutId)).toMatchObject([{ status: 'completed' }]);
+});
+
+it('a report of the digest that was pushed before proves nothing for the tag as it was pushed again', async () => {
+  const [before, after] = ['a', 'b'].map((letter) => `sha256:${letter.repeat(64)}`);
+  const [device] = await seedDevices(database.pool, 1, () => appWith(`redis:latest@${before ?? ''}`));
+  const rolloutId = await told({ tag: 'latest', digest: after ?? '', rules: { soakSeconds: 0 } });
+  const status = async () => (await rows(rolloutId)).map((row) => row.status);
+  await report(device?.uuid ?? '', [redis('latest', { imageDigest: before })]);
+  expect(await status()).toEqual(['scheduled']);
+  await report(device?.uuid ?? '', [redis('latest')]);
+  expect(await status()).toEqual(['scheduled']);
+  await report(device?.uuid ?? '', [redis('latest', { imageDigest: after })]);
+  expect(await status()).toEqual(['completed']);
+});

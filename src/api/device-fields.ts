@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { isZone } from '../domain/zone-offsets';
 import { Tags, text, Uuid } from './fields';
 
 /** One device's document; agents fetch it whole, so a larger one would hurt the device first. */
@@ -28,11 +29,7 @@ const Address = z
   .max(253)
   .refine((value) => isIP(value) !== 0 || HOST_NAME.test(value), 'must be an IP address or a host name');
 
-export const Timezone = z
-  .string()
-  .min(1)
-  .max(100)
-  .refine(isTimezone, 'must be an IANA time zone such as Europe/Berlin');
+export const Timezone = z.string().min(1).max(100).refine(isZone, 'must be an IANA time zone such as Europe/Berlin');
 
 const FleetId = text(128);
 
@@ -72,13 +69,3 @@ export const Device = z.object({
   created_at: z.iso.datetime(),
   updated_at: z.iso.datetime(),
 });
-
-/** Offsets such as `+01:00` are known to Intl too, but have no daylight saving and are no zone. */
-function isTimezone(name: string): boolean {
-  if (!/^[A-Za-z]/.test(name)) return false;
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== '';
-  } catch {
-    return false;
-  }
-}

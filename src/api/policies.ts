@@ -14,8 +14,9 @@ import { page } from './cursor';
 import type { ApiDeps } from './deps';
 import { idParams, pageQuery, TimeAndId } from './fields';
 import { Policy, PolicyInput, PolicyPatch } from './policy-fields';
-import { HttpProblem, notFound } from './problem';
+import { HttpProblem, invalidInput, notFound } from './problem';
 import { route, type Route } from './route';
+import { windowsProblem } from './window-fields';
 
 /** Ten thousand device uuids, and the rest. */
 const LIMIT_BYTES = MIB;
@@ -90,7 +91,9 @@ export function policyRoutes({ pool }: ApiDeps): Route[] {
       handle: async ({ params, body }) => {
         for (let tries = 0; tries < MERGE_TRIES; tries += 1) {
           const current = found(await readPolicy(pool, params.id), params.id);
-          const written = await writePolicy(pool, params.id, merged(current, body), current);
+          const fields = merged(current, body);
+          refuseWithoutWindows(fields);
+          const written = await writePolicy(pool, params.id, fields, current);
           if (written !== null) return { status: 200, body: shown(written) };
         }
         throw new HttpProblem(409, 'concurrent-change', 'others kept changing this policy: try again');
@@ -172,6 +175,12 @@ function merged(current: PolicyRow, patch: PolicyPatch): PolicyFields {
     priority: given(priority, current.priority),
     description: given(description, current.description),
   };
+}
+
+/** What a patch gives may be right by itself and the policy that comes of it not. */
+function refuseWithoutWindows({ update_strategy, settings }: PolicyFields): void {
+  const message = windowsProblem({ update_strategy, windows: settings.windows });
+  if (message !== null) throw invalidInput([{ path: 'windows', message }]);
 }
 
 function shown(row: PolicyRow): object {

@@ -4,7 +4,7 @@ import { validatePattern } from '../domain/image-pattern';
 import { seconds, Tags, text, Uuid, YEAR } from './fields';
 import { documented } from './policy-docs';
 import { Batches, TagRule } from './policy-plan-fields';
-import { Windows } from './window-fields';
+import { Windows, windowsProblem } from './window-fields';
 
 /** One value of a field works; the contract's others are told apart from typing errors. */
 function oneOf<const Now extends string>(now: readonly Now[], planned: readonly string[]) {
@@ -106,7 +106,12 @@ const required = {
   update_strategy: z.enum(strategies),
 };
 
-export const PolicyInput = z.strictObject(documented({ ...required, ...settings, ...scope }, true));
+export const PolicyInput = z
+  .strictObject(documented({ ...required, ...settings, ...scope }, true))
+  .superRefine((policy, context) => {
+    const message = windowsProblem(policy);
+    if (message !== null) context.addIssue({ code: 'custom', path: ['windows'], message });
+  });
 export type PolicyInput = z.output<typeof PolicyInput>;
 
 /** The same fields, none needed. `health` and `retry` are merged field by field, lists are replaced; null clears what may be null. */

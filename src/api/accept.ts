@@ -1,34 +1,10 @@
 import type { Pool, PoolClient } from 'pg';
-import { insertRollout, lockTags, readTagFacts, type TagFacts } from '../db/accept-push';
+import { lockTags } from '../db/accept-push';
 import { keepResults, recordDeliveries, type RecordedDelivery, type StoredResult } from '../db/deliveries';
 import { inTransaction } from '../db/transaction';
-import { judgePush, revisionOf, type Acceptance } from '../domain/acceptance';
-import { rolloutWorkflowId } from '../domain/ids';
-import { passApproval } from './approval-gate';
-import { choosePolicy } from './choose-policy';
+import { revisionOf } from '../domain/acceptance';
+import { acceptPush, duplicate, held, nothing, type Accepted } from './accept-push';
 import type { DeliveryItem, Push } from './registries/push';
-import type { Origin } from './waiting-push';
-
-export const outcomes = [
-  'started',
-  'superseding',
-  'duplicate',
-  'held',
-  'no_matching_policy',
-  'not_eligible',
-  'not_approved',
-  'ignored',
-  'running',
-] as const;
-export type Outcome = (typeof outcomes)[number];
-
-export interface Accepted extends StoredResult {
-  outcome: Outcome;
-  /** One sentence that says why, where the outcome alone does not. */
-  detail?: string;
-  /** The request that `not_approved` waits for. */
-  approval_id?: string;
-}
 
 export interface KeyedItem {
   /** Identifies the push over repeated deliveries of one source. */
@@ -36,49 +12,72 @@ export interface KeyedItem {
   item: DeliveryItem;
 }
 
+/** A stored result with what it is answered as now. */
+interface Kept {
+  stored: StoredResult;
+  answer: Accepted;
+}
+
 /**
  * Accepts what one delivery announced in one transaction: when this returns, it is durable, and nothing of it was written
  * when it throws. A repeated delivery costs one statement between `begin` and `commit`.
+ * @returns for each item what it came to, one a policy that decided about it.
  */
-export function acceptDelivery(pool: Pool, source: string, items: readonly KeyedItem[]): Promise<Accepted[]> {
+export function acceptDelivery(pool: Pool, source: string, items: readonly KeyedItem[]): Promise<Accepted[][]> {
   return inTransaction(pool, async (client) => {
     const deliveries = await recordDeliveries(
       client,
       source,
       items.map((one) => one.key),
     );
-    const open = items.filter((one) => answered(deliveries.get(one.key)) === null);
-    const names = open.flatMap(({ item }) => (item.kind === 'push' ? [tagName(item.push)] : []));
-    if (names.length > 0) await lockTags(client, names);
-
-    const fresh: { deliveryId: string; result: StoredResult & Record<string, unknown> }[] = [];
-    const results: Accepted[] = [];
-    for (const { key, item } of items) {
+    const found = items.map(({ key, item }) => {
       const delivery = deliveries.get(key);
       if (delivery === undefined) throw new Error('a recorded delivery was not given back');
-      const before = answered(delivery);
-      const result = before ?? (await acceptItem(client, item, source, delivery.id));
-      results.push(result);
-      if (before === null) fresh.push({ deliveryId: delivery.id, result: { ...describeItem(item), ...result } });
+      const kept = stillStanding(delivery);
+      return { item, delivery, kept, answered: kept.length > 0 && kept.length === delivery.results.length };
+    });
+    const names = found.flatMap(({ item, answered }) =>
+      item.kind === 'push' && !answered ? [tagName(item.push)] : [],
+    );
+    if (names.length > 0) await lockTags(client, names);
+
+    const fresh = new Map<string, StoredResult[]>();
+    const results: Accepted[][] = [];
+    for (const { item, delivery, kept, answered } of found) {
+      const judged = answered ? [] : await acceptItem(client, item, source, delivery.id, kept);
+      results.push([...kept.map((one) => one.answer), ...judged]);
+      // The same key twice in one envelope: the first answer is the one that started something.
+      if (answered || fresh.has(delivery.id)) continue;
+      fresh.set(delivery.id, [
+        ...kept.map((one) => one.stored),
+        ...judged.map((result) => ({ ...describeItem(item), ...result })),
+      ]);
     }
-    if (fresh.length > 0) await keepResults(client, fresh);
+    if (fresh.size > 0)
+      await keepResults(
+        client,
+        [...fresh].map(([deliveryId, kept]) => ({ deliveryId, results: kept })),
+      );
     return results;
   });
 }
 
 /**
- * The answer to a delivery that was seen before. One that started nothing is judged again: the operator may have made the
- * policy, or lifted the hold, that its first answer asked for.
+ * Of a delivery that was seen before, the results that stand. One that started nothing is judged again: the operator may have
+ * made the policy, or lifted the hold, that its first answer asked for.
  */
-function answered(delivery: RecordedDelivery | undefined): Accepted | null {
-  const result = delivery?.result ?? null;
-  if (result === null) return null;
-  const { rollout_id: id, strategy } = result;
-  if (id === null) return result.outcome === 'ignored' ? { ...result, outcome: 'ignored' } : null;
-  // It names the rollout that was rolled back, which is not one that it started.
-  if (result.outcome === 'held') return null;
-  const hold = delivery?.hold ?? null;
-  return hold === null ? duplicate({ id, strategy }) : held(hold, { id, strategy });
+function stillStanding({ results, hold }: RecordedDelivery): Kept[] {
+  return results.flatMap((stored) => {
+    const { rollout_id: id, strategy, policy_id: policyId = null } = stored;
+    if (id === null)
+      return stored.outcome === 'ignored'
+        ? [{ stored, answer: { ...stored, outcome: 'ignored', policy_id: policyId } }]
+        : [];
+    // It names the rollout that was rolled back, which is not one that it started.
+    if (stored.outcome === 'held') return [];
+    const rollout = { id, strategy };
+    return [{ stored, answer: hold === null ? duplicate(rollout, policyId) : held(hold, rollout, policyId) }];
+  });
 }
 
 async function acceptItem(
@@ -86,15 +85,23 @@ async function acceptItem(
   item: DeliveryItem,
   source: string,
   deliveryId: string,
-): Promise<Accepted> {
-  if (item.kind === 'unusable') return nothing('ignored', item.unusable.reason);
-  const revision = revisionOf(item.push);
-  return acceptPush(client, item.push, revision, {
-    trigger: 'webhook',
-    actor: `webhook:${source}`,
-    force: false,
+  kept: readonly Kept[],
+): Promise<Accepted[]> {
+  if (item.kind === 'unusable') return [nothing('ignored', item.unusable.reason, null)];
+  const origin = {
+    ...{ trigger: 'webhook' as const, actor: `webhook:${source}`, force: false },
     delivery: { id: deliveryId, source },
-  });
+  };
+  return acceptPush(client, item.push, revisionOf(item.push), origin, policiesOf(kept.map((one) => one.answer)));
+}
+
+/** What an operator asks for by hand. */
+export interface ManualPush {
+  push: Push;
+  actor: string;
+  force: boolean;
+  /** What the same request has come to under some policies already. */
+  before?: readonly Accepted[];
 }
 
 /**
@@ -103,112 +110,21 @@ async function acceptItem(
  */
 export function acceptManually(
   pool: Pool,
-  push: Push,
-  actor: string,
-  force: boolean,
-  check?: (client: PoolClient, accepted: Accepted) => Promise<void>,
-): Promise<Accepted> {
+  { push, actor, force, before = [] }: ManualPush,
+  check?: (client: PoolClient, accepted: Accepted[]) => Promise<void>,
+): Promise<Accepted[]> {
   return inTransaction(pool, async (client) => {
     await lockTags(client, [tagName(push)]);
     const revision = push.digest === null ? null : revisionOf(push);
-    const accepted = await acceptPush(client, push, revision, { trigger: 'manual', actor, force, delivery: null });
+    const origin = { trigger: 'manual' as const, actor, force, delivery: null };
+    const accepted = [...before, ...(await acceptPush(client, push, revision, origin, policiesOf(before)))];
     await check?.(client, accepted);
     return accepted;
   });
 }
 
-/** Call with the tag locked. */
-export async function acceptPush(
-  client: PoolClient,
-  push: Push,
-  asked: ReturnType<typeof revisionOf> | null,
-  origin: Origin,
-): Promise<Accepted> {
-  const { image, tag } = push;
-  const facts = await readTagFacts(client, image, tag, asked?.revision ?? null);
-  const kind = asked?.kind ?? 'push';
-  const judged = judgePush({ kind, pushedAt: push.pushedAt, force: origin.force }, facts);
-  if (!judged.accept) return refused(judged, facts);
-
-  const policy = await choosePolicy(client, push);
-  if (policy.kind !== 'policy') return nothing(policy.kind, policy.detail);
-  const digest = push.digest ?? (asked === null ? facts.digest : null);
-  if (policy.requiresApprovedImage) {
-    const passage = await passApproval(client, {
-      ...push,
-      digest,
-      revision: { revision: facts.revision, kind },
-      origin,
-    });
-    if (!passage.passed) {
-      const { approvalId, detail } = passage;
-      return { ...nothing('not_approved', detail), ...(approvalId === null ? {} : { approval_id: approvalId }) };
-    }
-  }
-  const rolloutId = await insertRollout(client, {
-    image,
-    imageName: push.imageName,
-    registry: push.registry,
-    repository: push.repository,
-    tag,
-    digest,
-    revision: facts.revision,
-    attempt: judged.attempt,
-    rules: policy.rules,
-    selection: policy.selection,
-    policyId: policy.id,
-    trigger: origin.trigger,
-    actor: origin.actor,
-    deliveryId: origin.delivery?.id ?? null,
-    pushedAt: push.pushedAt,
-    workflowId: rolloutWorkflowId(image, tag),
-    origin: {
-      source: origin.delivery?.source ?? null,
-      event_id: push.eventId,
-      pushed_at: push.pushedAt,
-      digest,
-      image_name: push.imageName,
-      force: origin.force,
-    },
-  });
-  return {
-    outcome: judged.supersedes === null ? 'started' : 'superseding',
-    rollout_id: rolloutId,
-    strategy: policy.rules.strategy,
-  };
-}
-
-function refused(judged: Extract<Acceptance, { accept: false }>, { hold, same }: TagFacts): Accepted {
-  switch (judged.why) {
-    case 'duplicate':
-      return duplicate(judged.rollout);
-    case 'running':
-      return { outcome: 'running', rollout_id: judged.rollout.id, strategy: judged.rollout.strategy };
-    case 'held':
-      if (hold === null) throw new Error('a push is held back by no hold');
-      return held(hold, { id: hold.rolloutId, strategy: same?.strategy ?? null });
-    case 'late':
-      return nothing(
-        'ignored',
-        `The tag was pushed again after this push; rollout ${judged.rollout.id} is for the newer one.`,
-      );
-  }
-}
-
-const ANOTHER_ATTEMPT = '{"force": true} on POST /api/v1/images/trigger-update starts another attempt';
-
-function duplicate({ id, strategy }: { id: string; strategy: string | null }): Accepted {
-  const detail = `This push already has a rollout, ${id}; nothing new was started. ${ANOTHER_ATTEMPT}.`;
-  return { outcome: 'duplicate', rollout_id: id, strategy, detail };
-}
-
-function held(hold: { id: string; reason: string }, rollout: { id: string | null; strategy: string | null }): Accepted {
-  const detail = `This revision is held back: ${hold.reason}. DELETE /api/v1/holds/${hold.id} lifts the hold: a new push of the tag, or an update triggered by hand, then starts it. ${ANOTHER_ATTEMPT} at once and leaves the hold.`;
-  return { outcome: 'held', rollout_id: rollout.id, strategy: rollout.strategy, detail };
-}
-
-function nothing(outcome: Outcome, detail: string): Accepted {
-  return { outcome, rollout_id: null, strategy: null, detail };
+function policiesOf(accepted: readonly Accepted[]): string[] {
+  return accepted.flatMap(({ policy_id: id }) => id ?? []);
 }
 
 function tagName(push: Push): string {

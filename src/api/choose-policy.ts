@@ -1,37 +1,53 @@
 import type { PoolClient } from 'pg';
 import { readEnabledPolicies } from '../db/enabled-policies';
-import { selectPolicy } from '../domain/policy-match';
+import { decidingPolicies } from '../domain/policy-match';
 import { toRules, toSelection } from '../domain/policy-settings';
 import type { DeviceSelection, RolloutRules } from '../domain/rules';
 import { tagAllowed } from '../domain/tag-rules';
 import { linearRegex } from './linear-regex';
 import type { Push } from './registries/push';
 
-export type ChosenPolicy =
-  | { kind: 'policy'; id: string; rules: RolloutRules; selection: DeviceSelection; requiresApprovedImage: boolean }
-  | { kind: 'no_matching_policy' | 'not_eligible'; detail: string };
+/** A policy that decides about a push, as the rules and the selection that its rollout will carry. */
+export interface ChosenPolicy {
+  id: string;
+  imagePattern: string;
+  why: string;
+  lane: string;
+  rules: RolloutRules;
+  selection: DeviceSelection;
+  requiresApprovedImage: boolean;
+}
 
-/** The policy that decides about a push, as the rules and the selection that its rollout will carry. */
-export async function choosePolicy(client: Pick<PoolClient, 'query'>, { image, tag }: Push): Promise<ChosenPolicy> {
-  const policies = (await readEnabledPolicies(client)).map((policy) => ({
+export interface ChosenPolicies {
+  /** In the order in which they decide; each for devices that none before it selects. */
+  policies: ChosenPolicy[];
+  /** All enabled policies that match. */
+  candidates: { id: string; pattern: string; priority: number }[];
+}
+
+export async function choosePolicies(
+  client: Pick<PoolClient, 'query'>,
+  { image, tag }: Pick<Push, 'image' | 'tag'>,
+): Promise<ChosenPolicies> {
+  const enabled = (await readEnabledPolicies(client)).map((policy) => ({
     ...policy,
     enabled: true,
-    rules: toRules(policy),
+    selection: toSelection(policy),
   }));
-  const selected = selectPolicy(policies, { image, tag });
-  if (selected === null) {
-    return {
-      kind: 'no_matching_policy',
-      detail: `No enabled policy matches ${image}:${tag}. Make one with POST /api/v1/image-policies, then send this again.`,
-    };
-  }
-  const { policy } = selected;
-  const { allowed, why } = tagAllowed(policy.rules.tagRule, tag, linearRegex);
-  if (!allowed)
-    return {
-      kind: 'not_eligible',
-      detail: `The policy for "${policy.imagePattern}" does not let this tag through: ${why}.`,
-    };
-  const requiresApprovedImage = policy.settings.requires_approved_image ?? false;
-  return { kind: 'policy', id: policy.id, rules: policy.rules, selection: toSelection(policy), requiresApprovedImage };
+  const { deciding, candidates } = decidingPolicies(enabled, { image, tag });
+  return {
+    policies: deciding.map(({ policy, why, lane, except }) => ({
+      ...{ id: policy.id, imagePattern: policy.imagePattern, why, lane },
+      rules: toRules(policy),
+      selection: { ...policy.selection, ...(except.length === 0 ? {} : { except }) },
+      requiresApprovedImage: policy.settings.requires_approved_image ?? false,
+    })),
+    candidates: candidates.map(({ id, imagePattern, priority }) => ({ id, pattern: imagePattern, priority })),
+  };
+}
+
+/** Why the policy's tag rule keeps the push back; null where it lets it through. */
+export function refusedByTagRule({ imagePattern, rules }: ChosenPolicy, { tag }: Pick<Push, 'tag'>): string | null {
+  const { allowed, why } = tagAllowed(rules.tagRule, tag, linearRegex);
+  return allowed ? null : `The policy for "${imagePattern}" does not let this tag through: ${why}.`;
 }

@@ -13,7 +13,7 @@ import {
 import { approveTag } from '../db/image-tags';
 import { inTransaction } from '../db/transaction';
 import type { ImageReference } from '../domain/image-reference';
-import { acceptPush } from './accept';
+import { acceptPush, leading, starts } from './accept-push';
 import { HttpProblem, notFound } from './problem';
 import type { WaitingPush } from './waiting-push';
 
@@ -104,13 +104,18 @@ function decide<Answer>(
   });
 }
 
+/** Starts it for each policy that waited; the request names the first of their rollouts. */
 async function startWaiting(client: PoolClient, id: string, push: WaitingPush): Promise<ApprovalRequestRow> {
-  const { origin, revision } = push;
+  const { origin, revision, decided = [] } = push;
   const kept = origin.delivery !== null && (await deliveryExists(client, origin.delivery.id));
-  const accepted = await acceptPush(client, push, revision, { ...origin, delivery: kept ? origin.delivery : null });
-  const started = accepted.outcome === 'started' || accepted.outcome === 'superseding';
-  const rollout = accepted.rollout_id === null ? null : { id: accepted.rollout_id, started };
-  return noteOutcome(client, id, accepted.outcome, rollout);
+  const delivery = kept ? origin.delivery : null;
+  const accepted = await acceptPush(client, push, revision, { ...origin, delivery }, decided);
+  const first = leading(accepted);
+  return noteOutcome(client, id, {
+    outcome: first?.outcome ?? 'no_matching_policy',
+    rolloutId: first?.rollout_id ?? null,
+    started: accepted.filter(starts).flatMap(({ rollout_id: started }) => started ?? []),
+  });
 }
 
 function refused(request: ApprovalRequestRow): HttpProblem {

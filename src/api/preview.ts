@@ -1,14 +1,17 @@
+import type { PoolClient } from 'pg';
 import { z } from 'zod';
-import { readEnabledPolicies } from '../db/enabled-policies';
 import { previewPlan, type PreviewedPlan } from '../db/preview-plan';
 import { readRollout } from '../db/rollout-facts';
-import { selectPolicy } from '../domain/policy-match';
 import { strategies, type RolloutRules } from '../domain/rules';
-import { acceptManually, type Accepted, outcomes } from './accept';
+import { acceptManually } from './accept';
+import { starts, type Accepted, outcomes } from './accept-push';
 import { jsonBody } from './body';
+import { choosePolicies } from './choose-policy';
 import type { ApiDeps } from './deps';
 import { Digest, Uuid } from './fields';
+import { hashOfAll } from './plan-hash';
 import { invalidInput } from './problem';
+import type { Push } from './registries/push';
 import { route, type Answer, type Route } from './route';
 import { readPush } from './trigger-update';
 
@@ -46,15 +49,25 @@ const PolicyAnswer = z.object({
   why: z.string(),
   candidates: z.array(z.object({ id: Uuid, pattern: z.string(), priority: z.number() })),
 });
-const PreviewAnswer = z.object({
-  image: z.string(),
-  tag: z.string(),
-  digest: z.string().nullable(),
+const Part = z.object({
   outcome: z.enum(outcomes).describe('What a push would be answered now.'),
   detail: z.string().nullable(),
   policy: PolicyAnswer.nullable(),
   plan: PlanAnswer.nullable().describe('Null when a push would start nothing.'),
   plan_hash: z.string().nullable(),
+});
+const PreviewAnswer = z.object({
+  image: z.string(),
+  tag: z.string(),
+  digest: z.string().nullable(),
+  ...Part.shape,
+  plan_hash: z
+    .string()
+    .nullable()
+    .describe(
+      'Of all plans that a push would make: for `/images/trigger-update`, and for approving one of its rollouts.',
+    ),
+  further: z.array(Part).describe('The same of each further policy, for the devices that none before it selects.'),
 });
 
 /** Carries the preview out of the transaction that it ends without a trace. */
@@ -87,35 +100,8 @@ export function previewRoute({ pool }: ApiDeps): Route {
         throw invalidInput([{ path: 'digest', message: `image says ${read.digest}: give one of them` }]);
       const push = { ...read, digest: digest ?? read.digest };
       try {
-        await acceptManually(pool, push, actor, force, async (client, accepted) => {
-          const policies = (await readEnabledPolicies(client)).map((policy) => ({ ...policy, enabled: true }));
-          const selected = selectPolicy(policies, push);
-          const starts = accepted.outcome === 'started' || accepted.outcome === 'superseding';
-          const rollout =
-            starts && accepted.rollout_id !== null ? await readRollout(client, accepted.rollout_id) : null;
-          const plan = rollout === null ? null : await previewPlan(client, rollout);
-          throw new Previewed({
-            image: push.imageName,
-            tag: push.tag,
-            digest: rollout?.digest ?? push.digest,
-            outcome: accepted.outcome,
-            detail: detailOf(accepted),
-            policy:
-              selected === null
-                ? null
-                : {
-                    id: selected.policy.id,
-                    pattern: selected.policy.imagePattern,
-                    why: selected.why,
-                    candidates: selected.candidates.map(({ id, imagePattern, priority }) => ({
-                      id,
-                      pattern: imagePattern,
-                      priority,
-                    })),
-                  },
-            plan: plan === null || rollout === null ? null : describePlan(plan, rollout.rules),
-            plan_hash: plan?.plan_hash ?? null,
-          });
+        await acceptManually(pool, { push, actor, force }, async (client, accepted) => {
+          throw new Previewed(await describePush(client, push, accepted));
         });
       } catch (error) {
         if (error instanceof Previewed) return { status: 200, body: error.body };
@@ -124,6 +110,31 @@ export function previewRoute({ pool }: ApiDeps): Route {
       throw new Error('a preview was accepted as a push');
     },
   });
+}
+
+async function describePush(client: PoolClient, push: Push, accepted: readonly Accepted[]): Promise<Previewed['body']> {
+  const { policies, candidates } = await choosePolicies(client, push);
+  const parts: z.input<typeof Part>[] = [];
+  let { digest } = push;
+  for (const one of accepted) {
+    const rollout = starts(one) && one.rollout_id !== null ? await readRollout(client, one.rollout_id) : null;
+    const plan = rollout === null ? null : await previewPlan(client, rollout);
+    // Without a policy of its own, the tag's past has answered: the policy is the one that would have been asked.
+    const policy = policies.find(({ id }) => one.policy_id === null || id === one.policy_id);
+    digest = rollout?.digest ?? digest;
+    parts.push({
+      outcome: one.outcome,
+      detail: detailOf(one),
+      policy:
+        policy === undefined ? null : { id: policy.id, pattern: policy.imagePattern, why: policy.why, candidates },
+      plan: plan === null || rollout === null ? null : describePlan(plan, rollout.rules),
+      plan_hash: plan?.plan_hash ?? null,
+    });
+  }
+  const [first, ...further] = parts;
+  if (first === undefined) throw new Error('a push came to nothing at all');
+  const planHash = hashOfAll(parts.flatMap((part) => part.plan_hash ?? []));
+  return { image: push.imageName, tag: push.tag, digest, ...first, plan_hash: planHash, further };
 }
 
 /** Says of a rollout that would be made nothing: its id goes with the transaction. */

@@ -7,7 +7,7 @@ import { commandDescriptions, commandEffect, commands, type Command } from '../d
 import { jsonBody } from './body';
 import type { ApiDeps } from './deps';
 import { idParams, text, Uuid } from './fields';
-import { PlanHash, requirePlan } from './plan-hash';
+import { PlanHash, requirePlanAmong } from './plan-hash';
 import { HttpProblem } from './problem';
 import { findRollout } from './rollouts';
 import { route, type Answer, type Route } from './route';
@@ -70,7 +70,7 @@ async function requireStoredPlan({ pool }: ApiDeps, id: string, previewed: strin
   const stored = rollout === null ? null : await storedPlanHash(pool, rollout);
   if (stored === null)
     throw new HttpProblem(409, 'not-planned', 'the rollout is not planned yet: repeat this in a moment');
-  requirePlan(previewed, stored);
+  requirePlanAmong(previewed, stored);
 }
 
 async function send(

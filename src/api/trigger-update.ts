@@ -1,13 +1,15 @@
+import type { PoolClient } from 'pg';
 import { z } from 'zod';
 import { previewPlan } from '../db/preview-plan';
 import { readRollout } from '../db/rollout-facts';
 import { isValidTag, parseImageReference } from '../domain/image-reference';
 import { fitsWorkflowId } from '../domain/ids';
-import { acceptManually, type Accepted } from './accept';
+import { acceptManually } from './accept';
+import { starts, type Accepted } from './accept-push';
 import { jsonBody } from './body';
 import type { ApiDeps } from './deps';
 import { endIfLost } from './lost-rollouts';
-import { PlanHash, requirePlan } from './plan-hash';
+import { hashOfAll, PlanHash, requirePlan } from './plan-hash';
 import { HttpProblem, invalidInput } from './problem';
 import type { Push } from './registries/push';
 import { route, type Answer, type Route } from './route';
@@ -52,24 +54,22 @@ export function triggerUpdateRoute({ pool, dispatcher, temporal }: ApiDeps): Rou
     },
     async handle({ body, actor }): Promise<Answer> {
       const push = readPush(body);
-      const accept = (): Promise<Accepted> =>
-        acceptManually(pool, push, actor, body.force ?? false, async (client, { outcome, rollout_id: id }) => {
-          if (body.plan_hash === undefined || id === null || (outcome !== 'started' && outcome !== 'superseding'))
-            return;
-          const rollout = await readRollout(client, id);
-          if (rollout !== null) requirePlan(body.plan_hash, (await previewPlan(client, rollout)).plan_hash);
+      const accept = (before: readonly Accepted[]): Promise<Accepted[]> =>
+        acceptManually(pool, { push, actor, force: body.force ?? false, before }, async (client, accepted) => {
+          if (body.plan_hash !== undefined) await requirePlansOf(client, accepted, body.plan_hash);
         });
-      let accepted = await accept();
+      let accepted = await accept([]);
       // What runs by its row alone has lost its workflow: no command reaches it, and only this gets past it.
-      if (accepted.outcome === 'running' && (await endIfLost({ pool, temporal }, accepted.rollout_id)))
-        accepted = await accept();
-      if (accepted.outcome === 'running') {
+      if (await endLost({ pool, temporal }, accepted.filter(isRunning)))
+        accepted = await accept(accepted.filter((one) => !isRunning(one)));
+      const running = accepted.find(isRunning);
+      if (running !== undefined && !accepted.some(starts)) {
         throw new HttpProblem(
           409,
           'rollout-running',
-          `rollout ${accepted.rollout_id ?? ''} of this very revision has not ended: cancel it first, or wait for its end`,
+          `rollout ${running.rollout_id ?? ''} of this very revision has not ended: cancel it first, or wait for its end`,
           {
-            members: { rollout_id: accepted.rollout_id },
+            members: { rollout_id: running.rollout_id },
           },
         );
       }
@@ -77,6 +77,27 @@ export function triggerUpdateRoute({ pool, dispatcher, temporal }: ApiDeps): Rou
       return webhookAnswer([{ item: { kind: 'push', push } }], [accepted], 'Update processed successfully');
     },
   });
+}
+
+async function requirePlansOf(client: PoolClient, accepted: readonly Accepted[], previewed: string): Promise<void> {
+  const hashes: string[] = [];
+  for (const { rollout_id: id } of accepted.filter(starts)) {
+    const rollout = id === null ? null : await readRollout(client, id);
+    if (rollout !== null) hashes.push((await previewPlan(client, rollout)).plan_hash);
+  }
+  const now = hashOfAll(hashes);
+  if (now !== null) requirePlan(previewed, now);
+}
+
+function isRunning({ outcome }: Accepted): boolean {
+  return outcome === 'running';
+}
+
+/** @returns whether any of them had lost its workflow, and is ended now. */
+async function endLost(deps: Pick<ApiDeps, 'pool' | 'temporal'>, running: readonly Accepted[]): Promise<boolean> {
+  let any = false;
+  for (const { rollout_id: id } of running) any = (await endIfLost(deps, id)) || any;
+  return any;
 }
 
 export function readPush({ image: text, tag: asked }: Pick<TriggerUpdate, 'image' | 'tag'>): Push {

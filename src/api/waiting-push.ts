@@ -13,4 +13,6 @@ export interface Origin {
 export interface WaitingPush extends Push {
   revision: Revision;
   origin: Origin;
+  /** Ids of the policies that need no approval, and so have decided about it already. */
+  decided?: string[];
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { strategies } from '../domain/rules';
-import { describeItem, outcomes, type Accepted, type KeyedItem } from './accept';
+import { describeItem, type KeyedItem } from './accept';
+import { outcomes, starts, type Accepted } from './accept-push';
 import type { Answer } from './route';
 
 const Result = z.object({
@@ -10,6 +11,7 @@ const Result = z.object({
   digest: z.string().nullable(),
   event_id: z.string().nullable(),
   outcome: z.enum(outcomes),
+  policy_id: z.string().nullable().describe('The policy that decided; several may decide about one push.'),
   rollout_id: z.string().nullable(),
   strategy: z.enum(strategies).nullable(),
   detail: z.string().optional(),
@@ -26,37 +28,39 @@ export const WebhookAnswer = z.object({
   results: z.array(Result),
 });
 
-/** The first result is repeated at the top, where the senders and scripts of the system before look for it. */
+/**
+ * One result a push and policy. The first that started something, else the first, is repeated at the top, where the senders
+ * and scripts of the system before look for it.
+ */
 export function webhookAnswer(
   items: readonly Pick<KeyedItem, 'item'>[],
-  accepted: readonly Accepted[],
+  accepted: readonly (readonly Accepted[])[],
   processed = 'Webhook processed successfully',
 ): Answer {
-  const results = accepted.map((result, index) => {
-    const { item } = items[index] as KeyedItem;
-    return {
-      ...describeItem(item),
-      outcome: result.outcome,
-      rollout_id: result.rollout_id,
-      strategy: result.strategy,
-      ...detailOf(result),
-      ...approvalOf(result),
-    };
-  });
-  const first = accepted[0];
-  const about = items[0]?.item;
-  if (first === undefined || about === undefined) throw new Error('an answer needs a result');
+  const all = items.flatMap(({ item }, index) => (accepted[index] ?? []).map((result) => ({ item, result })));
+  const results = all.map(({ item, result }) => ({
+    ...describeItem(item),
+    outcome: result.outcome,
+    policy_id: result.policy_id,
+    rollout_id: result.rollout_id,
+    strategy: result.strategy,
+    ...detailOf(result),
+    ...approvalOf(result),
+  }));
+  const first = all.find(({ result }) => starts(result)) ?? all[0];
+  if (first === undefined) throw new Error('an answer needs a result');
+  const { item: about, result } = first;
   const body = {
-    message: first.detail ?? processed,
-    rollout_id: first.rollout_id,
-    strategy: first.strategy,
+    message: result.detail ?? processed,
+    rollout_id: result.rollout_id,
+    strategy: result.strategy,
     image: about.kind === 'push' ? about.push.imageName : about.unusable.imageName,
     tag: about.kind === 'push' ? about.push.tag : about.unusable.tag,
-    outcome: first.outcome,
-    ...approvalOf(first),
+    outcome: result.outcome,
+    ...approvalOf(result),
     results,
   };
-  return { status: statusOf(accepted), body };
+  return { status: statusOf(all.map((one) => one.result)), body };
 }
 
 function statusOf(accepted: readonly Accepted[]): number {

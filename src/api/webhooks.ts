@@ -35,7 +35,7 @@ export function webhookRoutes(deps: ApiDeps): Route[] {
       answers: {
         200: { description: 'Understood, and nothing was pushed', schema: WebhookAnswer },
         202: {
-          description: 'Stored; a rollout starts where the outcome is `started` or `superseding`',
+          description: 'Stored; a rollout starts where an outcome is `started`, `superseding` or `queued`',
           schema: WebhookAnswer,
         },
         401: { description: 'The delivery does not prove that it knows the secret' },

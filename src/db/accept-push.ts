@@ -14,40 +14,62 @@ export async function lockTags(client: PoolClient, names: readonly string[]): Pr
   );
 }
 
-export interface TagFacts extends TagHistory {
-  /** The asked revision; where none was asked, the one the tag was last seen with. */
-  revision: string;
-  /** Of the newest rollout, if it has this revision. */
-  digest: string | null;
-  /** The standing hold on the revision, with the rollout that placed it. */
-  hold: { id: string; reason: string; rolloutId: string | null } | null;
+/** Whose past is asked for: what ran in the lane, and what ran for the policy in whatever lane it had then. */
+export interface LaneOfPolicy {
+  lane: string;
+  policyId: string | null;
+  workflowId: string;
 }
 
-/** The past of a tag for one revision, in one statement. `revision` null asks for whatever the tag was last seen with. */
+export interface TagFacts extends TagHistory {
+  /** The asked revision; where none was asked, the one the tag was last seen with, in any lane. */
+  revision: string;
+  /** Of the last rollout of this revision. */
+  digest: string | null;
+  /** Attempts that this revision had in the lane, whoever's they were. */
+  attempts: number;
+  /** The standing hold on the revision, whichever lane's rollout placed it. */
+  hold: { id: string; reason: string; rolloutId: string | null } | null;
+  /** The newest rollout of the image that has not ended, and would not be replaced by one accepted now. */
+  unended: { id: string; tag: string } | null;
+}
+
+/** The past of a tag in a lane for one revision, in one statement. `revision` null asks for whatever the tag was last seen with. */
 export async function readTagFacts(
   client: PoolClient,
   image: string,
   tag: string,
   revision: string | null,
+  { lane, policyId, workflowId }: LaneOfPolicy,
 ): Promise<TagFacts> {
   const { rows } = await client.query<Omit<TagFacts, 'holdReason'>>(
-    `with newest as (
-       select * from image_rollouts where image = $1 and tag = $2 order by created_at desc, id desc limit 1
+    `with of_tag as (
+       select id, attempt, strategy, pushed_at, ended_at, digest, revision, lane, policy_id, created_at
+         from image_rollouts where image = $1 and tag = $2
+     ), own as (
+       select * from of_tag where lane = $5 or policy_id = $6::uuid
+     ), newest as (
+       select * from own order by created_at desc, id desc limit 1
      ), asked as (
-       select coalesce($3, (select revision from newest), $4) as revision
+       select coalesce($3, (select revision from of_tag order by created_at desc, id desc limit 1), $4) as revision
      ), same as (
-       select r.* from image_rollouts r, asked where r.image = $1 and r.tag = $2 and r.revision = asked.revision
-        order by r.attempt desc limit 1
+       select own.* from own, asked where own.revision = asked.revision order by own.attempt desc, own.created_at desc limit 1
      )
-     select asked.revision, (select digest from same) as digest,
+     select asked.revision,
+            (select digest from of_tag where of_tag.revision = asked.revision order by created_at desc, id desc limit 1) as digest,
+            (select coalesce(max(attempt), 0) from of_tag where of_tag.revision = asked.revision and lane = $5) as attempts,
             (select ${KNOWN_ROLLOUT} from newest r) as newest,
             (select ${KNOWN_ROLLOUT} from same r) as same,
             (select jsonb_build_object('id', h.id, 'reason', h.reason, 'rolloutId', coalesce(h.rollout_id, (select id from same))) from image_holds h
               where h.image = $1 and h.tag = $2 and h.revision = asked.revision and h.lifted_at is null) as hold,
             exists (select from image_holds h, same where h.image = $1 and h.tag = $2 and h.revision = asked.revision
-              and h.lifted_at >= same.ended_at) as "holdLifted"
+              and h.lifted_at >= same.ended_at and (h.rollout_id is null or h.rollout_id in (select id from own))) as "holdLifted",
+            (select jsonb_build_object('id', r.id, 'tag', r.tag) from image_rollouts r
+              where r.image = $1 and r.ended_at is null and (r.lane = $5 or r.policy_id = $6::uuid)
+                and not (r.workflow_id = $7 and r.dispatched_at is null and r.planned_at is null)
+              order by r.created_at desc, r.id desc limit 1) as unended
        from asked`,
-    [image, tag, revision, unidentifiedRevision],
+    [image, tag, revision, unidentifiedRevision, lane, policyId, workflowId],
   );
   if (rows[0] === undefined) throw new Error('reading the past of a tag gave no row');
   return { ...rows[0], holdReason: rows[0].hold?.reason ?? null };
@@ -67,6 +89,7 @@ export interface NewRollout {
   rules: RolloutRules;
   selection: DeviceSelection;
   policyId: string;
+  lane: string;
   trigger: 'webhook' | 'manual';
   actor: string;
   deliveryId: string | null;
@@ -77,7 +100,8 @@ export interface NewRollout {
 }
 
 /**
- * Writes the rollout, its first events, and the end of an older push of the tag that was not started yet, in one statement.
+ * Writes the rollout, its first events, and the end of an older push of the tag that was not started yet, of its lane or its
+ * policy, in one statement.
  * The policy may have been deleted since it was read; its rules were copied, so the rollout goes on without its id.
  * One that is planned already runs, though nobody has noted its start yet: that run is asked to give way when this starts.
  * `created_at` is taken under the tag's lock, not from the transaction's start: it is the order of acceptance.
@@ -86,15 +110,16 @@ export async function insertRollout(client: PoolClient, rollout: NewRollout): Pr
   const { rows } = await client.query<{ id: string }>(
     `with accepted as (
        insert into image_rollouts (image, image_name, registry, repository, tag, digest, revision, attempt, strategy, policy_id,
-                                   rules, selection, trigger, actor, delivery_id, pushed_at, workflow_id, created_at)
+                                   rules, selection, trigger, actor, delivery_id, pushed_at, workflow_id, lane, created_at)
        select $1, $2, $3, $4, $5, $6, $7, $8::integer, $9::text,
-              (select id from image_update_policies where id = $10 for key share), $11, $12, $13, $14, $15, $16, $17,
+              (select id from image_update_policies where id = $10 for key share), $11, $12, $13, $14, $15, $16, $17, $19,
               greatest(clock_timestamp(), max(created_at) + interval '1 microsecond')
          from image_rollouts where image = $1 and tag = $5
        returning id
      ), overtaken as (
        update image_rollouts set status = 'superseded', ended_at = now(), reason = 'a newer push of the tag was accepted before it was started'
-        where workflow_id = $17 and dispatched_at is null and planned_at is null and ended_at is null
+        where (workflow_id = $17 or image = $1 and tag = $5 and policy_id = $10)
+          and dispatched_at is null and planned_at is null and ended_at is null
        returning id
      ), told as (
        insert into rollout_events (rollout_id, type, actor, reason, data)
@@ -125,6 +150,7 @@ export async function insertRollout(client: PoolClient, rollout: NewRollout): Pr
       rollout.pushedAt,
       rollout.workflowId,
       JSON.stringify(rollout.origin),
+      rollout.lane,
     ],
   );
   const id = rows[0]?.id;

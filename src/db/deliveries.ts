@@ -1,8 +1,10 @@
 import type { PoolClient } from 'pg';
 
-/** What was answered for one push, kept so that a repeated delivery gets the same answer. */
+/** What one policy's part in a push was answered with, kept so that a repeated delivery gets the same answer. */
 export interface StoredResult {
   outcome: string;
+  /** Null where no policy decided; absent in what releases before several policies stored. */
+  policy_id?: string | null;
   rollout_id: string | null;
   strategy: string | null;
   detail?: string;
@@ -10,9 +12,9 @@ export interface StoredResult {
 
 export interface RecordedDelivery {
   id: string;
-  /** Null for a delivery that is seen for the first time. */
-  result: StoredResult | null;
-  /** The rollout it started was rolled back, and what it pushed is on hold since. */
+  /** One a policy; none for a delivery that is seen for the first time. */
+  results: StoredResult[];
+  /** A rollout it started was rolled back, and what it pushed is on hold since. */
   hold: { id: string; reason: string } | null;
 }
 
@@ -30,9 +32,9 @@ export async function recordDeliveries(
      select $1, key from unnest($2::text[]) as key order by key
      on conflict on constraint webhook_deliveries_once
        do update set times_received = webhook_deliveries.times_received + 1, last_received_at = now()
-     returning id, delivery_key, results -> 0 as result,
+     returning id, delivery_key, results,
                (select jsonb_build_object('id', h.id, 'reason', h.reason) from image_holds h
-                 where h.rollout_id::text = results -> 0 ->> 'rollout_id' and h.lifted_at is null limit 1) as hold`,
+                 where h.rollout_id::text in (select jsonb_path_query(results, '$[*].rollout_id') #>> '{}') and h.lifted_at is null limit 1) as hold`,
     [source, [...new Set(keys)]],
   );
   return new Map(recorded.rows.map(({ delivery_key, ...delivery }) => [delivery_key, delivery]));
@@ -41,12 +43,12 @@ export async function recordDeliveries(
 /** Keeps what is going to be answered, in the transaction that made it true. */
 export async function keepResults(
   client: PoolClient,
-  results: readonly { deliveryId: string; result: StoredResult & Record<string, unknown> }[],
+  deliveries: readonly { deliveryId: string; results: StoredResult[] }[],
 ): Promise<void> {
   await client.query(
-    `update webhook_deliveries set results = jsonb_build_array(kept.result)
-       from unnest($1::uuid[], $2::jsonb[]) as kept (id, result) where webhook_deliveries.id = kept.id`,
-    [results.map((one) => one.deliveryId), results.map((one) => JSON.stringify(one.result))],
+    `update webhook_deliveries set results = kept.results
+       from unnest($1::uuid[], $2::jsonb[]) as kept (id, results) where webhook_deliveries.id = kept.id`,
+    [deliveries.map((one) => one.deliveryId), deliveries.map((one) => JSON.stringify(one.results))],
   );
 }
 

@@ -145,25 +145,24 @@ export async function decideRequest(
   return rows[0] ?? null;
 }
 
-/** What the waiting push came to; where it started a rollout, with the approval's events in it. */
+/** What the waiting push came to; with the approval's events in each rollout that it started. */
 export async function noteOutcome(
   client: PoolClient,
   id: string,
-  outcome: string,
-  rollout: { id: string; started: boolean } | null,
+  { outcome, rolloutId, started }: { outcome: string; rolloutId: string | null; started: readonly string[] },
 ): Promise<ApprovalRequestRow> {
   const result = await client.query<ApprovalRequestRow>(
     `with noted as (
        update image_approval_requests set outcome = $2, rollout_id = $3 where id = $1 returning *
      ), told as (
        insert into rollout_events (rollout_id, type, actor, at, reason, data)
-       select rollout_id, said.type, said.actor, said.at, said.reason, jsonb_build_object('request_id', id, 'digest', digest)
-         from noted, lateral (values ('image.approval_requested', requested_by, requested_at, reason),
-                                     ('image.approved', decided_by, decided_at, decision_reason)) as said (type, actor, at, reason)
-        where $4::boolean
+       select started, said.type, said.actor, said.at, said.reason, jsonb_build_object('request_id', id, 'digest', digest)
+         from noted, unnest($4::uuid[]) as started,
+              lateral (values ('image.approval_requested', requested_by, requested_at, noted.reason),
+                              ('image.approved', decided_by, decided_at, decision_reason)) as said (type, actor, at, reason)
      )
      select ${COLUMNS} from noted`,
-    [id, outcome, rollout?.id ?? null, rollout?.started ?? false],
+    [id, outcome, rolloutId, started],
   );
   return onlyRow(result);
 }

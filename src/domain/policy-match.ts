@@ -1,5 +1,8 @@
 import { compareSpecificity, moreSpecific, patternMatches } from './image-pattern';
 import type { ImageReference } from './image-reference';
+import { firstLane } from './ids';
+import type { SelectedDevices } from './rules';
+import { covers } from './selections';
 
 /** What of a policy decides whether a push is its business. */
 export interface MatchablePolicy {
@@ -38,6 +41,45 @@ export function selectPolicy<Policy extends MatchablePolicy>(
     why: next === undefined ? `"${policy.imagePattern}" is the only pattern that matches` : explain(policy, next),
     candidates,
   };
+}
+
+/** One policy's part in a push. */
+export interface DecidingPolicy<Policy extends MatchablePolicy> {
+  policy: Policy;
+  /** One sentence: why this policy, and for which devices. */
+  why: string;
+  lane: string;
+  /** Selections of the policies before it: devices that it does not decide about. */
+  except: SelectedDevices[];
+}
+
+/**
+ * The policies for a push, in the order of `selectPolicy`: the first decides for every device that it selects, each further one
+ * for devices that none before it selects, whatever became of those. One that is left no device by what one policy before it
+ * selects is none of them; so a policy that selects every device is the last.
+ */
+export function decidingPolicies<Policy extends MatchablePolicy & { selection: SelectedDevices }>(
+  policies: readonly Policy[],
+  reference: Pick<ImageReference, 'image' | 'tag'>,
+): { deciding: DecidingPolicy<Policy>[]; candidates: Policy[] } {
+  const selected = selectPolicy(policies, reference);
+  if (selected === null) return { deciding: [], candidates: [] };
+  const deciding: DecidingPolicy<Policy>[] = [];
+  for (const policy of selected.candidates) {
+    const except = deciding.map((earlier) => earlier.policy.selection);
+    if (except.some((earlier) => covers(earlier, policy.selection))) continue;
+    const before = deciding.map((earlier) => `"${earlier.policy.imagePattern}"`).join(', ');
+    deciding.push({
+      policy,
+      why:
+        deciding.length === 0
+          ? selected.why
+          : `"${policy.imagePattern}" decides for the devices that it selects and the policies before it (${before}) do not`,
+      lane: deciding.length === 0 ? firstLane : policy.id,
+      except,
+    });
+  }
+  return { deciding, candidates: selected.candidates };
 }
 
 function compare(a: MatchablePolicy, b: MatchablePolicy): number {

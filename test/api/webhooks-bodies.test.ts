@@ -46,6 +46,7 @@ test("Docker Hub's body as the original took it is answered with the five fields
         digest: null,
         event_id: null,
         outcome: 'started',
+        policy_id: expect.any(String),
         rollout_id: body.rollout_id,
         strategy: 'staged',
       },

@@ -50,6 +50,8 @@ function commandRoute(deps: ApiDeps, name: string, command: Command): Route {
       const effect = commandEffect(command, rollout.status);
       if (!effect.applies) throw new HttpProblem(409, 'command-does-not-apply', `${name}: ${effect.why}`);
       if (body.plan_hash !== undefined) await requireStoredPlan(deps, rollout.id, body.plan_hash);
+      if (rollout.dispatched_at === null && command === 'cancel')
+        return end(deps, rollout.id, { name, effect: effect.effect }, body.reason ?? `cancelled by ${actor}`, actor);
       if (rollout.dispatched_at === null) throw notStarted(rollout);
       return send(
         deps,
@@ -85,20 +87,32 @@ async function send(
   if (now.ended_at !== null)
     throw new HttpProblem(409, 'command-does-not-apply', `${name}: the rollout has ended (${now.status})`);
   if (command === 'cancel') {
-    // Nobody is left to do it, and all that a cancel does is to end the rollout as it stands.
     const reason = payload.reason ?? `cancelled by ${payload.actor}; its workflow was gone`;
-    const { id: rolloutId } = rollout;
-    await finishRollout(deps.pool, {
-      ...{ rolloutId, status: 'cancelled', reason },
-      ...{ actor: payload.actor, error: null, hold: false },
-    });
-    return { status: 202, body: { rollout_id: rolloutId, command: name, effect } };
+    return end(deps, rollout.id, { name, effect }, reason, payload.actor);
   }
   throw new HttpProblem(
     409,
     'workflow-not-running',
     `${rollout.workflow_id} is not running although the rollout has not ended: somebody terminated it; cancel ends it, or start it again with POST /api/v1/images/trigger-update and "force": true`,
   );
+}
+
+/**
+ * Where there is no workflow to do it, gone or still to be started: all that a cancel does is to end the rollout as it stands.
+ * A workflow that is being started at this moment finds it ended.
+ */
+async function end(
+  { pool }: ApiDeps,
+  rolloutId: string,
+  { name, effect }: { name: string; effect: string },
+  reason: string,
+  actor: string,
+): Promise<Answer> {
+  await finishRollout(pool, {
+    ...{ rolloutId, status: 'cancelled', reason },
+    ...{ actor, error: null, hold: false },
+  });
+  return { status: 202, body: { rollout_id: rolloutId, command: name, effect } };
 }
 
 function notStarted({ dispatch_error }: RolloutRow): HttpProblem {

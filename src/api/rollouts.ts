@@ -145,11 +145,17 @@ function recorded(row: RolloutRow): z.infer<typeof Status> {
     next_rule: null,
     ...row.progress,
     ...(row.ended_at === null ? {} : { until: null, next_rule: null, since: row.ended_at.toISOString() }),
-    waiting_for: waitsForStart ? 'the start of its workflow' : row.ended_at === null ? waitingFor(row.progress) : null,
+    waiting_for: waitsForStart ? waitingForStart(row) : row.ended_at === null ? waitingFor(row.progress) : null,
     rollout_id: row.id,
     status: row.status,
     commands: availableCommands(row.status),
   };
+}
+
+/** What its last try to start left says more, where it is a wait and not a failure. */
+function waitingForStart({ dispatch_error: said }: RolloutRow): string {
+  if (said === null || !/^(queued|waits for) /.test(said)) return 'the start of its workflow';
+  return said.replace(/^waits for /, '');
 }
 
 function waitingFor(progress: Record<string, unknown> | null): string | null {

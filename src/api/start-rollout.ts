@@ -1,11 +1,15 @@
 import type { Pool } from 'pg';
 import { finishRollout } from '../db/finish';
-import { markStarted, postponeStart, standingAgainst, type PendingRollout } from '../db/outbox';
+import { markStarted, postponeStart, standingAgainst, type PendingRollout, type Standing } from '../db/outbox';
 import { supersedeSignal } from '../workflows/messages';
-import type { StartRequest, TemporalGateway } from './temporal';
+import type { RunningRollout, StartRequest, TemporalGateway } from './temporal';
 
 /** How soon a rollout asks again whether the run before it has ended. */
 const WAIT_FOR_OLDER_RUN_MS = 1000;
+/** The same for one that is queued: the end of the run before it makes it due at once (migrations/0009). */
+const QUEUED_MS = 5000;
+/** Nothing waits for ever: by then the rollout before it has been forgotten, and its devices have not been offline for so long. */
+const LONGEST_QUEUED_MS = 7 * 86_400_000;
 
 export interface StartDeps {
   pool: Pool;
@@ -16,11 +20,12 @@ export interface StartDeps {
  * Starts the workflow of an accepted rollout, or finds it started already by a process that died before it could note so.
  * Where an older revision's run holds the workflow id, that run is asked to give way, once, and this rollout waits for it.
  * Where a newer one's does, this rollout is what gives way: a slow process may still hold what was overtaken meanwhile.
+ * Under `queue` nobody is asked to give way, and the wait is bounded.
  */
 export async function startRollout(
   { pool, temporal }: StartDeps,
   rollout: PendingRollout,
-): Promise<'started' | 'waiting' | 'overtaken'> {
+): Promise<'started' | 'waiting' | 'overtaken' | 'given_up'> {
   const started = await temporal.start(startRequest(rollout));
   if (started !== 'already_running') {
     await markStarted(pool, rollout, started.runId);
@@ -32,8 +37,8 @@ export async function startRollout(
     return 'started';
   }
   const standing = await standingAgainst(pool, rollout.id, running?.rolloutId ?? null);
-  if (standing === 'ended') return 'overtaken';
-  if (standing === 'older') {
+  if (standing.is === 'ended') return 'overtaken';
+  if (standing.is === 'older') {
     const reason = `a newer push of the tag runs already (${running?.rolloutId ?? ''})`;
     await finishRollout(pool, {
       ...{ rolloutId: rollout.id, status: 'superseded', reason },
@@ -41,6 +46,7 @@ export async function startRollout(
     });
     return 'overtaken';
   }
+  if (rollout.onNewer === 'queue') return waitInQueue(pool, rollout, running, standing);
   // The text is the memory of having asked: it survives this process and is what an operator sees in the row.
   const waiting = `waits for the run of rollout ${running?.rolloutId ?? '(unknown)'} to end`;
   if (running !== undefined && rollout.lastError !== waiting) {
@@ -49,6 +55,31 @@ export async function startRollout(
   }
   await postponeStart(pool, rollout.id, waiting, WAIT_FOR_OLDER_RUN_MS);
   return 'waiting';
+}
+
+/** The words are what an operator reads, and what tells a queued row apart in migrations/0009. */
+async function waitInQueue(
+  pool: Pool,
+  { id, image, tag, ageMs }: PendingRollout,
+  running: RunningRollout | undefined,
+  { otherHasEnded }: Standing,
+): Promise<'waiting' | 'given_up'> {
+  const ahead = `rollout ${running?.rolloutId ?? '(unknown)'} (${image}:${tag})`;
+  if (ageMs < LONGEST_QUEUED_MS) {
+    const closing = otherHasEnded || running === undefined;
+    await postponeStart(pool, id, `queued behind ${ahead}`, closing ? WAIT_FOR_OLDER_RUN_MS : QUEUED_MS);
+    return 'waiting';
+  }
+  const remedy = `cancel that one, then start this again with POST /api/v1/images/trigger-update and "force": true`;
+  await finishRollout(pool, {
+    ...{
+      rolloutId: id,
+      status: 'cancelled',
+      reason: `queued for 7 days behind ${ahead}, which has not ended: ${remedy}`,
+    },
+    ...{ actor: 'fleetwave', error: null, hold: false },
+  });
+  return 'given_up';
 }
 
 function startRequest(rollout: PendingRollout): StartRequest {

@@ -12,6 +12,10 @@ export interface PendingRollout {
   trigger: string;
   actor: string;
   workflowId: string;
+  /** What it does about an older rollout that runs under its workflow id. */
+  onNewer: 'supersede' | 'queue';
+  /** Since it was accepted. */
+  ageMs: number;
   /** This try included. */
   attempts: number;
   /** What the last try ended with. */
@@ -33,7 +37,9 @@ export async function claimPending(pool: Pool, limit: number, leaseMs: number): 
         set dispatch_after = now() + $2 * interval '1 millisecond', dispatch_attempts = r.dispatch_attempts + 1
        from due where r.id = due.id
      returning r.id, r.image, r.tag, r.digest, r.attempt, r.strategy, r.trigger, r.actor,
-               r.workflow_id as "workflowId", r.dispatch_attempts as attempts, r.dispatch_error as "lastError"`,
+               r.workflow_id as "workflowId", coalesce(r.rules ->> 'onNewer', 'supersede') as "onNewer",
+               (extract(epoch from fleetwave.now() - r.created_at) * 1000)::float8 as "ageMs",
+               r.dispatch_attempts as attempts, r.dispatch_error as "lastError"`,
     [limit, leaseMs],
   );
   return claimed.rows;
@@ -48,21 +54,23 @@ export async function postponeStart(pool: Pool, rolloutId: string, error: string
   );
 }
 
-/** Whether a rollout may still ask the run of another one of its tag to give way: not once it has ended or is the older. */
-export async function standingAgainst(
-  pool: Pool,
-  rolloutId: string,
-  runningId: string | null,
-): Promise<'ended' | 'older' | 'newer'> {
-  const { rows } = await pool.query<{ ended: boolean; older: boolean }>(
-    `select r.ended_at is not null as ended,
-            exists (select from image_rollouts other where other.id = $2 and other.workflow_id = r.workflow_id
-                       and (other.created_at, other.id) > (r.created_at, r.id)) as older
-       from image_rollouts r where r.id = $1`,
+export interface Standing {
+  /** Whether a rollout may still wait for the run of another one of its tag: not once it has ended or is the older. */
+  is: 'ended' | 'older' | 'newer';
+  /** The other one has ended by its row: its run is about to close. */
+  otherHasEnded: boolean;
+}
+
+export async function standingAgainst(pool: Pool, rolloutId: string, runningId: string | null): Promise<Standing> {
+  const { rows } = await pool.query<{ ended: boolean; older: boolean; otherHasEnded: boolean }>(
+    `select r.ended_at is not null as ended, coalesce(other.ended_at is not null, false) as "otherHasEnded",
+            coalesce(other.workflow_id = r.workflow_id and (other.created_at, other.id) > (r.created_at, r.id), false) as older
+       from image_rollouts r left join image_rollouts other on other.id = $2 where r.id = $1`,
     [rolloutId, runningId],
   );
-  if (rows[0] === undefined || rows[0].ended) return 'ended';
-  return rows[0].older ? 'older' : 'newer';
+  const [row] = rows;
+  if (row === undefined || row.ended) return { is: 'ended', otherHasEnded: false };
+  return { is: row.older ? 'older' : 'newer', otherHasEnded: row.otherHasEnded };
 }
 
 /**

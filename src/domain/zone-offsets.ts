@@ -10,9 +10,6 @@ export interface OffsetSpan {
   offsetMs: number;
 }
 
-/** More names than there are zones; only a caller that makes names up gets here. */
-const MAX_ZONES = 2000;
-
 /** Looking for the next change takes 1 to 3 ms, and it is asked for each zone several times a minute. */
 const spans = new Map<string, OffsetSpan[]>();
 
@@ -30,7 +27,6 @@ export function offsetSpan(zone: string, atMs: number): OffsetSpan {
     same.from = span.from;
     return same;
   }
-  if (spans.size >= MAX_ZONES) spans.clear();
   spans.set(zone, [...known, span]);
   return span;
 }

@@ -9,13 +9,34 @@ create function fleetwave.clock() returns timestamptz language sql volatile para
 -- confirm that it was put back. A pause moves it on.
 alter table device_rollout_status
   add column deadline_at timestamptz,
-  add column failing_before boolean not null default false;
+  add column failing_before boolean not null default false,
+  -- Since when it waits to be caught up: it was offline at its batch's turn, or appeared after the plan. A wave clears it.
+  add column deferred_at timestamptz;
 
--- Planned batches come from the policy; a wave catches up devices that were offline at their batch's turn, or that appeared
--- after the plan. Until it has a wave, such a device is pending and has no batch.
+-- Planned batches come from the policy; a wave catches up devices that were deferred.
 alter table rollout_batches
   add column lane text not null default 'plan' constraint rollout_batches_lane check (lane in ('plan', 'catch_up'));
-create index device_rollout_status_deferred on device_rollout_status (device_uuid) where status = 'pending' and batch is null;
+create index device_rollout_status_deferred on device_rollout_status (device_uuid) where status = 'pending' and deferred_at is not null;
 
 -- Set once a rollout was told that deferred devices are back, and cleared by its next look: O(1) signals a wave.
 alter table image_rollouts add column return_signalled boolean not null default false;
+
+-- True when a device's report says of a service in `changes` that it fails: the twin of judgeService in src/domain/report.ts.
+create function fleetwave.is_failing(changes jsonb, reported jsonb) returns boolean
+language plpgsql immutable parallel safe as $$
+declare
+  change jsonb;
+  services jsonb;
+  service jsonb;
+begin
+  for change in select value from jsonb_array_elements(changes) loop
+    services := reported -> (change ->> 'app_id') -> 'services';
+    service := services -> fleetwave.service_position(services, change);
+    if lower(service ->> 'status') in ('exited', 'dead', 'failed', 'rejected', 'error', 'crashloopbackoff', 'errimagepull', 'imagepullbackoff')
+       or lower(service ->> 'health') = 'unhealthy' then
+      return true;
+    end if;
+  end loop;
+  return false;
+end
+$$;

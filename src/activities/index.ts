@@ -1,4 +1,6 @@
 import { applyActivities } from './apply';
+import { catchUpActivities } from './catch-up';
+import { commandActivities } from './commands';
 import type { ActivityDeps } from './deps';
 import { judgeActivities } from './judge';
 import { maintenanceActivities } from './maintain';
@@ -12,6 +14,8 @@ export function createActivities(deps: ActivityDeps) {
     ...planActivities(deps),
     ...applyActivities(deps),
     ...judgeActivities(deps),
+    ...catchUpActivities(deps),
+    ...commandActivities(deps),
     ...rollbackActivities(deps),
     ...recordActivities(deps),
     ...maintenanceActivities(deps),

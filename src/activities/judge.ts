@@ -1,6 +1,6 @@
-import { closeBatch, settleByTime } from '../db/settle';
 import { expireRollback } from '../db/restore';
-import { tally } from '../db/tally';
+import { closeBatch, settleByTime, type Due } from '../db/settle';
+import { tally, type Tally } from '../db/tally';
 import type { StatusCounts } from '../domain/verdict';
 import type { ActivityDeps } from './deps';
 
@@ -10,15 +10,9 @@ export interface ReadHealthInput {
   batch: number | null;
   /** Null gives each device the soak of its own batch. */
   soakSeconds: number | null;
-  deadlinePassed: boolean;
 }
 
-export interface ReadHealthResult {
-  batch: StatusCounts;
-  overall: StatusCounts;
-  /** Until the last soaking device has soaked, or null. */
-  soakDueSeconds: number | null;
-}
+export type ReadHealthResult = Tally & Due;
 
 export interface CloseBatchInput {
   rolloutId: string;
@@ -32,12 +26,12 @@ export interface CloseBatchInput {
 export function judgeActivities({ pool }: ActivityDeps) {
   return {
     /**
-     * Moves on the devices of a batch that only time decides (soaked, timed out, unreachable) and counts it. Running it twice
-     * moves nobody twice (key: the state a device leaves). Two statements, no heartbeat. The verdict is the workflow's.
+     * Moves on the devices that only time decides (soaked, timed out, unreachable) and counts them. Running it twice moves
+     * nobody twice (key: the state a device leaves). Two statements, no heartbeat. The verdict is the workflow's.
      */
     async readHealth(input: ReadHealthInput): Promise<ReadHealthResult> {
-      const soakDueSeconds = await settleByTime(pool, input);
-      return { ...(await tally(pool, input.rolloutId, input.batch)), soakDueSeconds };
+      const due = await settleByTime(pool, input);
+      return { ...(await tally(pool, input.rolloutId, input.batch)), ...due };
     },
 
     /** Stores a batch's verdict with the rule and the numbers. Running it twice keeps the first (key: the batch's end). */

@@ -1,4 +1,4 @@
-import { planRollout, type PlannedBatch } from '../db/plan-rollout';
+import { planRollout, type PlannedBatch, type QueuedBehind } from '../db/plan-rollout';
 import { claimDevices } from '../db/take-over';
 import { readRollout } from '../db/rollout-facts';
 import type { RolloutStatus } from '../domain/rollout-states';
@@ -8,6 +8,7 @@ import { rolloutMissing } from './failures';
 
 export type PlanResult =
   | { outcome: 'ended'; status: RolloutStatus }
+  | ({ outcome: 'queued' } & QueuedBehind)
   | {
       outcome: 'planned';
       digest: string | null;
@@ -23,13 +24,14 @@ export function planActivities({ pool }: ActivityDeps) {
   return {
     /**
      * Plans the rollout's devices into batches, in the database. Running it twice reads the plan of the first time (key: the
-     * rollout's `planned_at`). Throws RolloutNotFound. Does not heartbeat: it is one statement.
+     * rollout's `planned_at`). One that queues is not planned before the older one has ended. Throws RolloutNotFound. Does not heartbeat: it is one statement.
      */
     async planRollout(input: { rolloutId: string }): Promise<PlanResult> {
       const rollout = await readRollout(pool, input.rolloutId);
       if (rollout === null) throw rolloutMissing(input.rolloutId);
       const plan = await planRollout(pool, rollout);
       if (plan === null) return { outcome: 'ended', status: rollout.status };
+      if ('queuedBehind' in plan) return { outcome: 'queued', ...plan.queuedBehind };
       return { outcome: 'planned', digest: rollout.digest, rules: rollout.rules, ...plan };
     },
 

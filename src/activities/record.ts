@@ -1,9 +1,8 @@
 import { heartbeat } from '@temporalio/activity';
-import { finishRollout, type FinalStatus } from '../db/finish';
+import { finishRollout } from '../db/finish';
 import { recordProgress, type ProgressEvent } from '../db/progress';
 import { acceptHealth } from '../db/reports';
-import { retryDevices } from '../db/retry';
-import type { RolloutStatus } from '../domain/rollout-states';
+import type { FinalStatus, RolloutStatus } from '../domain/rollout-states';
 import type { ActivityDeps } from './deps';
 
 export type { ProgressEvent };
@@ -39,9 +38,12 @@ export function recordActivities({ pool }: ActivityDeps) {
       await recordProgress(pool, input);
     },
 
-    /** Ends the rollout and lets go of its devices; may place a hold. Running it twice ends it once (key: its end). */
-    async finishRollout(input: FinishRolloutInput): Promise<void> {
-      await finishRollout(pool, input);
+    /**
+     * Ends the rollout and lets go of its devices; may place a hold. Running it twice ends it once (key: its end).
+     * @returns workflow ids of rollouts that may have waited for it.
+     */
+    async finishRollout(input: FinishRolloutInput): Promise<string[]> {
+      return finishRollout(pool, input);
     },
 
     /** Records the words of devices that came as signals, as if each had reported it. Key: the device's state. */
@@ -50,15 +52,6 @@ export function recordActivities({ pool }: ActivityDeps) {
         await acceptHealth(pool, { deviceUuid: device, appId: null, service: null, image: null, status, message });
         heartbeat(device);
       }
-    },
-
-    /**
-     * Tells failed devices again, those whose `tries` are fewer than `attempt`. Running it twice tells nobody twice (key: the
-     * tries). Devices that refused are left alone.
-     * @returns how many devices were told again.
-     */
-    async retryDevices(input: { rolloutId: string; attempt: number }): Promise<number> {
-      return retryDevices(pool, input.rolloutId, input.attempt);
     },
   };
 }

@@ -100,8 +100,8 @@ export interface NewRollout {
 }
 
 /**
- * Writes the rollout, its first events, and the end of an older push of the tag that was not started yet, of its lane or its
- * policy, in one statement.
+ * Writes the rollout, its first events, and the end of an older push of the tag and lane that was not started yet, in one
+ * statement.
  * The policy may have been deleted since it was read; its rules were copied, so the rollout goes on without its id.
  * One that is planned already runs, though nobody has noted its start yet: that run is asked to give way when this starts.
  * `created_at` is taken under the tag's lock, not from the transaction's start: it is the order of acceptance.
@@ -118,8 +118,7 @@ export async function insertRollout(client: PoolClient, rollout: NewRollout): Pr
        returning id
      ), overtaken as (
        update image_rollouts set status = 'superseded', ended_at = now(), reason = 'a newer push of the tag was accepted before it was started'
-        where (workflow_id = $17 or image = $1 and tag = $5 and policy_id = $10)
-          and dispatched_at is null and planned_at is null and ended_at is null
+        where workflow_id = $17 and dispatched_at is null and planned_at is null and ended_at is null
        returning id
      ), told as (
        insert into rollout_events (rollout_id, type, actor, reason, data)

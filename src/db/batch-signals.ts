@@ -2,6 +2,7 @@ import type { Pool } from 'pg';
 import type { RolloutStatus } from '../domain/rollout-states';
 import type { RolloutRules } from '../domain/rules';
 import type { StatusCounts } from '../domain/verdict';
+import { COUNTED_AS } from './tally';
 import type { Touch } from './reports';
 
 export interface WatchedBatch {
@@ -31,9 +32,9 @@ export async function readBatches(pool: Pool, touches: readonly Touch[]): Promis
        from unnest($1::uuid[], $2::int[]) as wanted (rollout_id, number)
        join rollout_batches b using (rollout_id, number) join image_rollouts r on r.id = b.rollout_id
        left join lateral (
-         select jsonb_object_agg(status, devices) as counts
-           from (select status, count(*) as devices from device_rollout_status s
-                  where s.rollout_id = b.rollout_id and s.batch = b.number group by status) by_status) counted on true
+         select jsonb_object_agg(kind, devices) as counts
+           from (select ${COUNTED_AS} as kind, count(*) as devices from device_rollout_status s
+                  where s.rollout_id = b.rollout_id and s.batch = b.number group by 1) by_kind) counted on true
       where r.ended_at is null`,
     [touches.map((touch) => touch.rolloutId), touches.map((touch) => touch.batch)],
   );

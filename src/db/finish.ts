@@ -1,18 +1,18 @@
 import type { Pool } from 'pg';
+import type { FinalStatus } from '../domain/rollout-states';
 import { TOLD_UNPROVEN } from './unproven';
-
-export type FinalStatus = 'completed' | 'rolled_back' | 'failed' | 'cancelled' | 'superseded';
 
 /**
  * Ends a rollout, once, in one statement: lets go of its devices, closes what was open, and on `hold` bars the image and
  * revision from being rolled out again until an operator lifts it. Devices that were told and have not proven the image stay
  * with the rollout after its end: their reports still count, and the next rollout of the image inherits what they held before,
  * so that a device always goes back to its last healthy image.
+ * @returns workflow ids of the rollouts of the image that are queued: one of them may have waited for this.
  */
 export async function finishRollout(
   pool: Pool,
   input: { rolloutId: string; status: FinalStatus; reason: string; actor: string; error: string | null; hold: boolean },
-): Promise<void> {
+): Promise<string[]> {
   await pool.query(
     `with ended as (
        update image_rollouts set status = $2, reason = $3, error = $5, ended_at = fleetwave.now(), paused_at = null,
@@ -47,4 +47,11 @@ export async function finishRollout(
      select id, 'rollout.' || $2::text, $4, $3, case when $5::text is null then '{}' else jsonb_build_object('error', $5::text) end from ended`,
     [input.rolloutId, input.status, input.reason, input.actor, input.error, input.hold],
   );
+  const queued = await pool.query<{ workflowId: string }>(
+    `select q.workflow_id as "workflowId" from image_rollouts q join image_rollouts r on r.id = $1 and q.image = r.image
+      where q.ended_at is null and q.dispatched_at is not null and q.planned_at is null and q.rules ->> 'onNewer' = 'queue'
+      order by q.created_at limit 100`,
+    [input.rolloutId],
+  );
+  return queued.rows.map((row) => row.workflowId);
 }

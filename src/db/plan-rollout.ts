@@ -12,6 +12,8 @@ export interface PlannedBatch {
   /** Its own times; null, and absent in plans of older releases, stands for the rollout's. */
   delaySeconds?: number | null;
   soakSeconds?: number | null;
+  /** It has its verdict: a workflow that starts again passes it over. */
+  ended?: boolean;
 }
 
 export interface StoredPlan {
@@ -33,10 +35,10 @@ const PLAN = `
 ${PLAN_SELECTION}, claimable as materialized (
   select device_uuid, batch from batched where $11
 ), ${TAKE_OVER}, planned as (
-  insert into device_rollout_status (rollout_id, device_uuid, image, batch, active, changes)
-  select $1, device_uuid, $2, new_batch, true, inherited from taken
+  insert into device_rollout_status (rollout_id, device_uuid, image, batch, active, changes, failing_before)
+  select $1, device_uuid, $2, new_batch, true, inherited, inherited_failing from taken
    union all
-  select $1, device_uuid, $2, batch, $11, '[]' from batched where device_uuid not in (select device_uuid from taken)
+  select $1, device_uuid, $2, batch, $11, '[]', false from batched where device_uuid not in (select device_uuid from taken)
 ), left_out as (
   insert into device_rollout_status (rollout_id, device_uuid, image, status, reason, active, changes)
   select $1, device_uuid, $2, 'skipped', left_out_reason, false, changes from judged where left_out_reason is not null
@@ -51,7 +53,7 @@ ${PLAN_SELECTION}, claimable as materialized (
 ), summary as (
   select coalesce((select jsonb_agg(jsonb_build_object(
            'number', number, 'planned', planned, 'requiresApproval', requires_approval,
-           'delaySeconds', delay_seconds, 'soakSeconds', soak_seconds) order by number) from batches), '[]') as batches,
+           'delaySeconds', delay_seconds, 'soakSeconds', soak_seconds, 'ended', false) order by number) from batches), '[]') as batches,
          (select count(*)::int from judged where on_target) as on_target,
          (select count(*)::int from judged where not on_target and left_out_reason is not null) as left_out,
          (select coalesce(array_agg(distinct workflow_id), '{}') from taken where not ended) as took_over
@@ -64,11 +66,28 @@ update image_rollouts set planned_at = fleetwave.now(), started_at = coalesce(st
  where id = $1 and planned_at is null and ended_at is null
 returning summary.batches, summary.on_target as "alreadyOnTarget", summary.left_out as "leftOut", summary.took_over as "tookOverFrom"`;
 
+/** An older rollout that has devices which this one would plan, and that it waits for. */
+export interface QueuedBehind {
+  rolloutId: string;
+  tag: string;
+  devices: number;
+}
+
+const OLDER_HOLDERS = `${PLAN_SELECTION}
+select r.id as "rolloutId", r.tag, count(*)::int as devices
+  from batched b join device_rollout_status s on s.device_uuid = b.device_uuid and s.image = $2 and s.active and s.rollout_id <> $1
+  join image_rollouts r on r.id = s.rollout_id and r.ended_at is null
+  join image_rollouts own on own.id = $1 and (r.created_at, r.id) < (own.created_at, own.id)
+ group by r.id order by r.created_at limit 1`;
+
 /**
  * Stores the plan of a rollout, or reads it when it is there already: running it twice plans once.
- * @returns null when the rollout has ended.
+ * @returns null when the rollout has ended; where its policy says `queue`, the older rollout that it has to wait for.
  */
-export async function planRollout(pool: Pool, rollout: RolloutFacts): Promise<StoredPlan | null> {
+export async function planRollout(
+  pool: Pool,
+  rollout: RolloutFacts,
+): Promise<StoredPlan | { queuedBehind: QueuedBehind } | null> {
   return inTransaction(pool, async (client) => {
     await lockPlans(client, rollout.image);
     const state = await client.query<{ planned: boolean; ended: boolean }>(
@@ -77,6 +96,10 @@ export async function planRollout(pool: Pool, rollout: RolloutFacts): Promise<St
     );
     if (state.rows[0]?.ended !== false) return null;
     if (!state.rows[0].planned) {
+      if (rollout.rules.onNewer === 'queue') {
+        const { rows } = await client.query<QueuedBehind>(OLDER_HOLDERS, planParameters(rollout));
+        if (rows[0] !== undefined) return { queuedBehind: rows[0] };
+      }
       const stored = await client.query<StoredPlan>(PLAN, [
         ...planParameters(rollout),
         // Nobody loses a device to a rollout that a person may still refuse: those are claimed when it is approved.
@@ -85,11 +108,11 @@ export async function planRollout(pool: Pool, rollout: RolloutFacts): Promise<St
       return stored.rows[0] ?? null;
     }
     const batches = await client.query<PlannedBatch>(
-      'select number, planned, requires_approval as "requiresApproval", delay_seconds as "delaySeconds", soak_seconds as "soakSeconds" from rollout_batches where rollout_id = $1 order by number',
+      'select number, planned, requires_approval as "requiresApproval", delay_seconds as "delaySeconds", soak_seconds as "soakSeconds", ended_at is not null as ended from rollout_batches where rollout_id = $1 and lane = \'plan\' order by number',
       [rollout.id],
     );
     const unplanned = await client.query<{ alreadyOnTarget: number; leftOut: number }>(
-      `select (select count(*)::int from device_rollout_status where rollout_id = $1 and batch is null) - left_out as "alreadyOnTarget",
+      `select (select count(*)::int from device_rollout_status where rollout_id = $1 and batch is null and deferred_at is null) - left_out as "alreadyOnTarget",
               left_out as "leftOut" from image_rollouts where id = $1`,
       [rollout.id],
     );

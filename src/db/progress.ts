@@ -11,7 +11,7 @@ export interface ProgressEvent {
 
 /**
  * Writes what the workflow says of itself: its state, what it waits for, and what happened since the last time. `seq` grows
- * with each call, so a repeated or late one changes nothing. Leaving `paused`, the soak of devices is moved on by the time
+ * with each call, so a repeated or late one changes nothing. Leaving `paused`, soaks and deadlines of devices are moved on by the time
  * that the pause took: clocks stand still. A final state is not written here: ending is finishRollout's, and what was said while
  * the rollout was just ending is recorded all the same.
  */
@@ -28,8 +28,12 @@ export async function recordProgress(
               paused_at = case when $3 = 'paused' then coalesce(r.paused_at, fleetwave.now()) end
          from before where r.id = before.id returning r.id
      ), soak as (
-       update device_rollout_status s set healthy_since = s.healthy_since + (fleetwave.now() - greatest(before.paused_at, s.healthy_since))
-         from before where s.rollout_id = before.id and before.paused_at is not null and $3 is distinct from 'paused' and s.status = 'health_checking'
+       update device_rollout_status s
+          set healthy_since = s.healthy_since + (fleetwave.now() - greatest(before.paused_at, s.healthy_since)),
+              deadline_at = s.deadline_at + (fleetwave.now() - greatest(before.paused_at, s.written_at))
+         from before
+        where s.rollout_id = before.id and before.paused_at is not null and $3 is distinct from 'paused'
+          and s.status in ('scheduled', 'updating', 'health_checking', 'rolling_back')
      )
      insert into rollout_events (rollout_id, type, actor, reason, batch, data)
      select rollout.id, e.type, e.actor, e.reason, e.batch, e.data

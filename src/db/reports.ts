@@ -18,6 +18,7 @@ interface ActiveRow {
   targetVersion: number;
   soakSeconds: number;
   healthySeconds: number;
+  failingBefore: boolean;
   /** The rollout is over, the device still has something to prove: see finishRollout. */
   ended: boolean;
   apps: unknown;
@@ -27,7 +28,8 @@ interface ActiveRow {
 const ACTIVE_ROWS = `
   select s.rollout_id as "rolloutId", s.batch, s.status, s.changes, s.target_version as "targetVersion",
          coalesce(b.soak_seconds, (r.rules ->> 'soakSeconds')::float8) as "soakSeconds",
-         coalesce(extract(epoch from coalesce(r.paused_at, fleetwave.now()) - s.healthy_since), 0)::float8 as "healthySeconds", r.ended_at is not null as ended`;
+         coalesce(extract(epoch from coalesce(r.paused_at, fleetwave.now()) - s.healthy_since), 0)::float8 as "healthySeconds",
+         s.failing_before as "failingBefore", r.ended_at is not null as ended`;
 const FROM_ACTIVE = `
     from device_rollout_status s join image_rollouts r on r.id = s.rollout_id
     left join rollout_batches b on b.rollout_id = s.rollout_id and b.number = s.batch

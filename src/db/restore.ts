@@ -1,10 +1,11 @@
 import type { Pool } from 'pg';
 
 /** The states of a device whose target this rollout wrote and may have to take back. */
-const TOLD = `('scheduled', 'updating', 'health_checking', 'completed', 'failed', 'timed_out', 'unreachable')`;
+export const TOLD = ['scheduled', 'updating', 'health_checking', 'completed', 'failed', 'timed_out', 'unreachable'];
+export const FAILED = ['failed', 'timed_out', 'unreachable'];
 
 /**
- * Puts up to `$2` devices back on what each of them held before, in one statement. Guard of rule 8: only where the target
+ * Puts up to `$2` devices, those in one of the states `$3`, back on what each of them held before, in one statement. Guard of rule 8: only where the target
  * still holds what this rollout wrote; anything else is someone's later decision, left alone and reported. The device
  * changes state in the same statement, so running it again restores nobody twice. A device not yet told is restored too where
  * it was taken over unproven from an older rollout (`changes` is inherited then): it must not stay on that rollout's image.
@@ -13,7 +14,8 @@ const TOLD = `('scheduled', 'updating', 'health_checking', 'completed', 'failed'
 const RESTORE_CHUNK = `
 with due as materialized (
   select s.rollout_id, s.device_uuid, s.changes from device_rollout_status s
-   where s.rollout_id = $1 and s.active and (s.status in ${TOLD} or s.status = 'pending' and s.changes <> '[]')
+   where s.rollout_id = $1 and s.active and (s.status = any ($3::text[]) or s.status = 'pending' and s.changes <> '[]')
+     and ($4::uuid[] is null or s.device_uuid = any ($4))
    order by s.device_uuid limit $2
      for update of s
 ), held as materialized (
@@ -34,6 +36,8 @@ with due as materialized (
          active = w.back,
          target_version = case when w.back then w.version else s.target_version end,
          written_at = case when w.back then fleetwave.clock() else s.written_at end,
+         deadline_at = case when w.back then fleetwave.clock() + (
+           select make_interval(secs => (r.rules ->> 'rollbackTimeoutSeconds')::float8) from image_rollouts r where r.id = $1) end,
          healthy_since = null, updated_at = fleetwave.now()
     from turns w where s.rollout_id = w.rollout_id and s.device_uuid = w.device_uuid
   returning s.device_uuid, s.batch, s.status, s.reason, s.target_version
@@ -53,12 +57,23 @@ export interface RestoredChunk {
   leftAlone: number;
 }
 
+/** Which devices are put back: by their states, and where it is given only those. */
+export interface RestoreScope {
+  statuses: readonly string[];
+  devices: readonly string[] | null;
+}
+
 /** Restores one chunk of at most `limit` devices; idempotent by the device's state. */
-export async function restoreChunk(pool: Pool, rolloutId: string, limit: number): Promise<RestoredChunk> {
+export async function restoreChunk(
+  pool: Pick<Pool, 'query'>,
+  rolloutId: string,
+  limit: number,
+  { statuses, devices }: RestoreScope,
+): Promise<RestoredChunk> {
   const done = await pool.query<RestoredChunk>({
     name: 'restore-chunk',
     text: RESTORE_CHUNK,
-    values: [rolloutId, limit],
+    values: [rolloutId, limit, statuses, devices],
   });
   return done.rows[0] ?? { taken: 0, restored: 0, leftAlone: 0 };
 }

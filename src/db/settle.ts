@@ -1,26 +1,36 @@
 import type { Pool } from 'pg';
 
+export interface Due {
+  /** Until the last soaking device has soaked, or null when none soaks. */
+  soakDueSeconds: number | null;
+  /** Until the last device that is on its way has to be there, or null when none is. */
+  deadlineSeconds: number | null;
+}
+
 /**
- * Moves on what only time decides, in one statement: devices that soaked long enough are `completed`; past the deadline,
- * those still on their way are `timed_out`, or `unreachable` if nothing was heard of them since they were told. A soak that
- * began in time may finish. Idempotent: a device leaves the state it is selected by.
- * `soakSeconds` null gives each device the soak of its own batch.
- * @returns seconds until the last soaking device is due, or null when none soaks.
+ * Moves on what only time decides, in one statement, in all batches: devices that soaked long enough are `completed`; past its
+ * own deadline, one that is on its way is `timed_out`, or `unreachable` if nothing was heard of it since it was told, and one
+ * that was put back by itself is `rollback_failed`. A soak that began in time may finish. Idempotent: a device leaves the
+ * state it is selected by. `soakSeconds` null gives each device the soak of its own batch; a number is for `batch` alone.
+ * @returns what is due in `batch`, or in all where it is null.
  */
 export async function settleByTime(
   pool: Pool,
-  input: { rolloutId: string; batch: number | null; soakSeconds: number | null; deadlinePassed: boolean },
-): Promise<number | null> {
-  const done = await pool.query<{ due: number | null }>(
-    `with soaks as (
-       select b.number as batch, make_interval(secs => coalesce($3, b.soak_seconds, (r.rules ->> 'soakSeconds')::float8)) as soak,
-              -- A soak stands still while the rollout is paused.
+  input: { rolloutId: string; batch: number | null; soakSeconds: number | null },
+): Promise<Due> {
+  const done = await pool.query<Due>(
+    `with soaks as materialized (
+       select b.number as batch, r.status = 'rolling_back' as rolling_back,
+              make_interval(secs => coalesce(case when b.number = coalesce($2, b.number) then $3::float8 end, b.soak_seconds, (r.rules ->> 'soakSeconds')::float8)) as soak,
+              -- Clocks stand still while the rollout is paused.
               coalesce(r.paused_at, fleetwave.now()) as clock
-         from rollout_batches b join image_rollouts r on r.id = b.rollout_id where b.rollout_id = $1 and b.number = coalesce($2, b.number)
+         from rollout_batches b join image_rollouts r on r.id = b.rollout_id where b.rollout_id = $1
      ), due as materialized (
        select s.rollout_id, s.device_uuid, s.status from device_rollout_status s join soaks on soaks.batch = s.batch
         where s.rollout_id = $1
-          and ((s.status = 'health_checking' and s.healthy_since <= soaks.clock - soaks.soak) or ($4 and s.status in ('scheduled', 'updating')))
+          and (s.status = 'health_checking' and s.healthy_since <= soaks.clock - soaks.soak
+               or s.status in ('scheduled', 'updating') and s.deadline_at <= soaks.clock
+               or s.status = 'rolling_back' and s.deadline_at <= soaks.clock and not soaks.rolling_back)
         order by s.device_uuid for update of s
      ), soaked as (
        update device_rollout_status s
@@ -28,21 +38,22 @@ export async function settleByTime(
          from due where s.rollout_id = due.rollout_id and s.device_uuid = due.device_uuid and due.status = 'health_checking'
        returning s.device_uuid, s.batch, s.status, s.reason
      ), late as (
-       select due.rollout_id, s.device_uuid, fleetwave.revert_changes(t.apps, s.changes) is null as edited,
+       select due.rollout_id, s.device_uuid, due.status = 'rolling_back' as put_back, fleetwave.revert_changes(t.apps, s.changes) is null as edited,
               coalesce(greatest(d.last_seen_at, c.reported_at) >= s.written_at, false) as heard, c.reported_at >= s.written_at as reported
          from due join device_rollout_status s on s.rollout_id = due.rollout_id and s.device_uuid = due.device_uuid
          join devices d on d.uuid = s.device_uuid join device_target_state t on t.device_uuid = s.device_uuid left join device_current_state c on c.device_uuid = s.device_uuid
         where due.status <> 'health_checking'
      ), expired as (
        update device_rollout_status s
-          set status = case when late.edited then 'superseded' when late.heard then 'timed_out' else 'unreachable' end,
-              active = not late.edited, failed_at = fleetwave.now(), updated_at = fleetwave.now(),
-              reason = case when late.edited then 'its target was changed by someone else: left alone'
+          set status = case when late.put_back then 'rollback_failed' when late.edited then 'superseded' when late.heard then 'timed_out' else 'unreachable' end,
+              active = late.put_back or not late.edited, failed_at = fleetwave.now(), updated_at = fleetwave.now(),
+              reason = case when late.put_back then 'its previous image was put back but not confirmed in time' || coalesce(' (' || s.reason || ')', '')
+                            when late.edited then 'its target was changed by someone else: left alone'
                             when not late.heard then 'silent since it was told'
                             when s.reason is not null then 'not healthy in time: ' || s.reason
                             when late.reported then 'not healthy in time: it never reported the new image'
                             else 'not healthy in time: it fetched its target but reported nothing' end
-         from late where s.rollout_id = late.rollout_id and s.device_uuid = late.device_uuid and s.status in ('scheduled', 'updating')
+         from late where s.rollout_id = late.rollout_id and s.device_uuid = late.device_uuid and s.status in ('scheduled', 'updating', 'rolling_back')
        returning s.device_uuid, s.batch, s.status, s.reason
      ), moved as (
        select * from soaked union all select * from expired
@@ -50,12 +61,15 @@ export async function settleByTime(
        insert into rollout_events (rollout_id, type, device_uuid, batch, reason)
        select $1, 'device.' || status, device_uuid, batch, reason from moved
      )
-     select extract(epoch from max(s.healthy_since + soaks.soak - soaks.clock))::float8 as due
+     select extract(epoch from max(s.healthy_since + soaks.soak - soaks.clock) filter (where s.status = 'health_checking'))::float8 as "soakDueSeconds",
+            extract(epoch from max(s.deadline_at - soaks.clock) filter (where s.status <> 'health_checking'))::float8 as "deadlineSeconds"
        from device_rollout_status s join soaks on soaks.batch = s.batch
-      where s.rollout_id = $1 and s.status = 'health_checking' and s.healthy_since > soaks.clock - soaks.soak`,
-    [input.rolloutId, input.batch, input.soakSeconds, input.deadlinePassed],
+      where s.rollout_id = $1 and s.batch = coalesce($2, s.batch)
+        and (s.status = 'health_checking' and s.healthy_since > soaks.clock - soaks.soak
+             or s.status in ('scheduled', 'updating', 'rolling_back') and s.deadline_at > soaks.clock)`,
+    [input.rolloutId, input.batch, input.soakSeconds],
   );
-  return done.rows[0]?.due ?? null;
+  return done.rows[0] ?? { soakDueSeconds: null, deadlineSeconds: null };
 }
 
 /** Closes a batch with its verdict and the numbers it was made from; a batch that is closed stays as it is. */

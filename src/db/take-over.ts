@@ -25,7 +25,7 @@ export const TAKE_OVER = `held as materialized (
          reason = case when h.interrupted then 'taken over by a newer rollout' else s.reason end
     from held h where s.rollout_id = h.rollout_id and s.device_uuid = h.device_uuid
   returning s.device_uuid, s.rollout_id, s.batch, h.batch as new_batch, h.workflow_id, h.ended, h.interrupted,
-            case when h.unproven then s.changes else '[]' end as inherited
+            case when h.unproven then s.changes else '[]' end as inherited, h.unproven and s.failing_before as inherited_failing
 ), taken_events as (
   insert into rollout_events (rollout_id, type, device_uuid, batch, reason, data)
   select rollout_id, 'device.superseded', device_uuid, batch, 'taken over by a newer rollout', jsonb_build_object('by', $1::uuid)
@@ -57,15 +57,15 @@ export async function claimDevices(pool: Pool, rollout: { id: string; image: str
        ), claimable as materialized (
          select device_uuid, batch from waiting where not newer
        ), ${TAKE_OVER}, outcomes as (
-         select $1::uuid as rollout_id, device_uuid, 'pending' as status, null as reason, inherited from taken
+         select $1::uuid as rollout_id, device_uuid, 'pending' as status, null as reason, inherited, inherited_failing from taken
           union all
-         select rollout_id, device_uuid, 'pending', null, '[]' from waiting
+         select rollout_id, device_uuid, 'pending', null, '[]', false from waiting
           where not newer and device_uuid not in (select device_uuid from taken)
           union all
-         select rollout_id, device_uuid, 'skipped', 'a newer rollout has it by now', '[]' from waiting where newer
+         select rollout_id, device_uuid, 'skipped', 'a newer rollout has it by now', '[]', false from waiting where newer
        ), claimed as (
          update device_rollout_status d
-            set active = o.status = 'pending', status = o.status, reason = o.reason, changes = o.inherited, updated_at = fleetwave.now()
+            set active = o.status = 'pending', status = o.status, reason = o.reason, changes = o.inherited, failing_before = o.inherited_failing, updated_at = fleetwave.now()
            from outcomes o where d.rollout_id = o.rollout_id and d.device_uuid = o.device_uuid
          returning d.device_uuid, d.batch, d.status, d.reason
        ), skipped_events as (

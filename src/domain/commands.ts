@@ -1,7 +1,17 @@
-import { isFinal, type RolloutStatus } from './rollout-states';
+import { isFinal, type FinalStatus, type RolloutStatus } from './rollout-states';
 
 /** What an operator may tell a running rollout; each is a Temporal signal of the same name. */
-export const commands = ['pause', 'resume', 'cancel', 'rollback', 'approve', 'reject', 'advance'] as const;
+export const commands = [
+  'pause',
+  'resume',
+  'cancel',
+  'rollback',
+  'approve',
+  'reject',
+  'advance',
+  'retry',
+  'exclude',
+] as const;
 export type Command = (typeof commands)[number];
 
 /** What a command does now: changes something, or nothing and why. */
@@ -15,10 +25,12 @@ export const commandDescriptions: Readonly<Record<Command, string>> = {
   rollback: 'Stop and put every device this rollout changed back on its own previous image.',
   approve: 'Open the gate that waits for approval.',
   reject: 'Refuse the approval that is waited for; the rollout ends as cancelled.',
-  advance: "End the current batch's delay or soak and go on.",
+  advance: 'End the current batch\'s delay or soak and go on; with {"to": "all"} the batches that are left become one.',
+  retry: "Give this rollout's failed devices another try, under the same rules.",
+  exclude: 'With {"devices": ["<uuid>"]}: leave devices out; those already told are put back on their previous image.',
 };
 
-type Active = Exclude<RolloutStatus, 'completed' | 'rolled_back' | 'failed' | 'cancelled' | 'superseded'>;
+type Active = Exclude<RolloutStatus, FinalStatus>;
 
 /** A string is the effect; an object says why nothing happens. One row a command, one cell a state. */
 const table: Readonly<Record<Command, Readonly<Record<Active, string | { why: string }>>>> = {
@@ -73,17 +85,45 @@ const table: Readonly<Record<Command, Readonly<Record<Active, string | { why: st
   advance: {
     pending: { why: 'no batch has started' },
     awaiting_approval: { why: 'it waits for approval, not for time: approve it' },
-    scheduled: { why: 'it waits for its window, which no command opens' },
+    scheduled: { why: 'it waits for its window or for the end of a freeze, which this command does not open' },
     in_progress: "ends the current batch's delay or soak",
     paused: { why: 'it is paused; resume it first' },
     rolling_back: { why: 'it is rolling back' },
   },
+  retry: {
+    pending: { why: 'no device was told yet' },
+    awaiting_approval: { why: 'it waits for approval: approve it first' },
+    scheduled: { why: 'it waits for its window or for the end of a freeze, in which no device may be told' },
+    in_progress: 'tells the failed devices again',
+    paused: 'tells the failed devices again when it is resumed',
+    rolling_back: { why: 'it is rolling back' },
+  },
+  exclude: {
+    pending: 'leaves the devices out once it is planned',
+    awaiting_approval: 'leaves the devices out; those already told are put back',
+    scheduled: 'leaves the devices out; those already told are put back',
+    in_progress: 'leaves the devices out; those already told are put back',
+    paused: 'leaves the devices out; those already told are put back',
+    rolling_back: { why: 'every changed device is being put back already' },
+  },
+};
+
+/** What can still be done about a rollout that has ended. */
+const afterEnd: Readonly<Record<FinalStatus, string | null>> = {
+  completed: 'puts every device that it changed back, as a workflow of its own',
+  failed: 'puts every device that it changed back, as a workflow of its own',
+  cancelled: 'puts every device that it changed back, as a workflow of its own',
+  superseded: 'puts every device that it changed and a newer rollout has not taken back, as a workflow of its own',
+  rolled_back: null,
 };
 
 /** What `command` does to a rollout in `status`: the one table behind the workflow, the API, the CLI and the docs. */
 export function commandEffect(command: Command, status: RolloutStatus): CommandEffect {
-  if (isFinal(status)) return { applies: false, why: `the rollout has ended (${status})` };
-  const cell = table[command][status as Active];
+  if (isFinal(status)) {
+    const effect = command === 'rollback' ? afterEnd[status] : null;
+    return effect === null ? { applies: false, why: `the rollout has ended (${status})` } : { applies: true, effect };
+  }
+  const cell = table[command][status];
   return typeof cell === 'string' ? { applies: true, effect: cell } : { applies: false, why: cell.why };
 }
 

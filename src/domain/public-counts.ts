@@ -19,6 +19,8 @@ export interface PublicCounts {
   rolling_back: number;
   rolled_back: number;
   rollback_failed: number;
+  /** They failed, and did so before the rollout too: no evidence against it. */
+  failing_before: number;
   already_on_target: number;
 }
 
@@ -34,7 +36,12 @@ export function publicCounts(counts: StatusCounts, { alreadyOnTarget, leftOut }:
   const evidence = evidenceOf(counts);
   return {
     planned: Object.values(counts).reduce((sum, devices) => sum + devices, 0),
-    attempted: evidence.attempted,
+    attempted:
+      evidence.attempted +
+      (counts.rolling_back ?? 0) +
+      (counts.rolled_back ?? 0) +
+      (counts.rollback_failed ?? 0) +
+      (counts.failing_before ?? 0),
     told: counts.scheduled ?? 0,
     updating: counts.updating ?? 0,
     healthy: evidence.healthy,
@@ -43,11 +50,12 @@ export function publicCounts(counts: StatusCounts, { alreadyOnTarget, leftOut }:
     timed_out: counts.timed_out ?? 0,
     unreachable: counts.unreachable ?? 0,
     skipped: (counts.skipped ?? 0) + leftOut,
-    deferred: 0,
+    deferred: counts.deferred ?? 0,
     superseded: evidence.superseded,
     rolling_back: counts.rolling_back ?? 0,
     rolled_back: counts.rolled_back ?? 0,
     rollback_failed: counts.rollback_failed ?? 0,
+    failing_before: counts.failing_before ?? 0,
     already_on_target: alreadyOnTarget,
   };
 }

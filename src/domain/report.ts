@@ -101,6 +101,8 @@ export interface DeviceProgress {
   healthySeconds: number;
   /** Its rollout has ended: nobody judges it any more, but it may still prove itself. */
   ended: boolean;
+  /** It was failing before the rollout: to be back on the old image it does not have to be healthy there. */
+  failingBefore: boolean;
 }
 
 /** The state a finding moves a device to, and why, or null when it stays. Deadlines and retries are not decided here. */
@@ -126,8 +128,10 @@ export function afterFinding(
         return { status: 'failed', reason: `broke after it was healthy: ${finding.reason}` };
       return finding.kind === 'elsewhere' ? { status: 'failed', reason: `went back: ${finding.reason}` } : null;
     case 'rolling_back':
-    case 'rollback_failed':
-      return finding.kind === 'running' ? { status: 'rolled_back', reason: null } : null;
+    case 'rollback_failed': {
+      const isBack = finding.kind === 'running' || (device.failingBefore && finding.kind === 'failed');
+      return isBack ? { status: 'rolled_back', reason: null } : null;
+    }
     case 'timed_out':
     case 'unreachable':
       return device.ended && finding.kind === 'running'

@@ -15,7 +15,7 @@ export const rolloutStatuses = [
 ] as const;
 export type RolloutStatus = (typeof rolloutStatuses)[number];
 
-/** From each rollout state, the states it may go to. A final state has none. */
+/** From each rollout state, the states it may go to. */
 export const rolloutTransitions: Readonly<Record<RolloutStatus, readonly RolloutStatus[]>> = {
   pending: [
     'awaiting_approval',
@@ -70,16 +70,20 @@ export const rolloutTransitions: Readonly<Record<RolloutStatus, readonly Rollout
     'superseded',
   ],
   rolling_back: ['rolled_back', 'failed', 'cancelled'],
-  completed: [],
+  // What has ended stays ended, unless a person has it put back later.
+  completed: ['rolling_back'],
   rolled_back: [],
-  failed: [],
-  cancelled: [],
-  superseded: [],
+  failed: ['rolling_back'],
+  cancelled: ['rolling_back'],
+  superseded: ['rolling_back'],
 };
 
-/** True for a state that a rollout never leaves. */
-export function isFinal(status: RolloutStatus): boolean {
-  return rolloutTransitions[status].length === 0;
+export const finalStatuses = ['completed', 'rolled_back', 'failed', 'cancelled', 'superseded'] as const;
+export type FinalStatus = (typeof finalStatuses)[number];
+
+/** True for a state in which a rollout has ended. */
+export function isFinal(status: RolloutStatus): status is FinalStatus {
+  return (finalStatuses as readonly RolloutStatus[]).includes(status);
 }
 
 export const deviceStatuses = [
@@ -125,7 +129,7 @@ export const deviceTransitions: Readonly<Record<DeviceStatus, readonly DeviceSta
   unreachable: ['completed', 'scheduled', 'rolling_back', 'superseded'],
   rolling_back: ['rolled_back', 'rollback_failed', 'superseded'],
   rolled_back: [],
-  rollback_failed: ['rolled_back'],
+  rollback_failed: ['rolled_back', 'rolling_back'],
   skipped: [],
-  superseded: [],
+  superseded: ['rolling_back'],
 };

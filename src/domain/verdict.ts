@@ -1,15 +1,25 @@
 import type { DeviceStatus } from './rollout-states';
 import type { RolloutRules } from './rules';
 
-/** Devices by state; a state that no device is in may be absent. */
-export type StatusCounts = Partial<Record<DeviceStatus, number>>;
+/**
+ * Devices by state; a state that no device is in may be absent. Two kinds are told apart from their states: `deferred` are
+ * pending and wait for a wave because they were offline or came late; `failing_before` failed, but did so before the rollout.
+ */
+export type CountedStatus = DeviceStatus | 'deferred' | 'failing_before';
+export type StatusCounts = Partial<Record<CountedStatus, number>>;
 
-/** What a verdict is made from. Superseded devices are nobody's evidence and are in none of the other numbers. */
+/**
+ * What a verdict is made from. Devices that were superseded, put back, deferred, or failing before are nobody's evidence and
+ * are in none of the numbers.
+ */
 export interface Evidence {
   attempted: number;
   healthy: number;
+  /** Failed, timed out or unreachable. */
   failures: number;
-  /** Healthy, failed, timed out or unreachable. */
+  /** Of the failures, those that went silent when they were told. */
+  unreachable: number;
+  /** Healthy or a failure. */
   settled: number;
   soaking: number;
   superseded: number;
@@ -18,7 +28,7 @@ export interface Evidence {
 }
 
 export type VerdictRule =
-  'failure_rate' | 'max_failures' | 'rollout_failure_rate' | 'all_settled' | 'no_attempted_device';
+  'failure_rate' | 'max_failures' | 'silent_devices' | 'rollout_failure_rate' | 'all_settled' | 'no_attempted_device';
 export type Verdict =
   | { kind: 'pass'; rule: VerdictRule; explanation: string }
   | { kind: 'fail'; rule: VerdictRule; explanation: string }
@@ -27,21 +37,41 @@ export type Verdict =
 
 export type VerdictRules = Pick<RolloutRules, 'maxFailureRate' | 'maxFailures' | 'minSample'>;
 
+/** A device that goes silent when it is told may be bricked: two of them in a batch smaller than this stop it. */
+const SMALL_BATCH = 20;
+const SILENT_IN_A_SMALL_BATCH = 2;
+/** In the failure rate, a silent device counts as so many failed ones. */
+const WEIGHT_OF_SILENCE = 2;
+
 export function evidenceOf(counts: StatusCounts): Evidence {
   const of = (...statuses: DeviceStatus[]): number => statuses.reduce((sum, status) => sum + (counts[status] ?? 0), 0);
-  const failures = of('failed', 'timed_out', 'unreachable');
+  const unreachable = of('unreachable');
+  const failures = of('failed', 'timed_out') + unreachable;
   const healthy = of('completed');
   return {
-    attempted:
-      of('scheduled', 'updating', 'health_checking', 'rolling_back', 'rolled_back', 'rollback_failed') +
-      healthy +
-      failures,
+    attempted: of('scheduled', 'updating', 'health_checking') + healthy + failures,
     healthy,
     failures,
+    unreachable,
     settled: healthy + failures,
     soaking: of('health_checking'),
     superseded: of('superseded'),
     pending: of('pending'),
+  };
+}
+
+/**
+ * The evidence without failures that were judged already, where a person or the policy went on in spite of them: a rule that
+ * has fired must not fire again for the same devices.
+ */
+export function withoutExcused(evidence: Evidence, excused: number): Evidence {
+  const forgiven = Math.min(excused, evidence.failures);
+  return {
+    ...evidence,
+    attempted: evidence.attempted - forgiven,
+    failures: evidence.failures - forgiven,
+    unreachable: Math.max(evidence.unreachable - forgiven, 0),
+    settled: evidence.settled - forgiven,
   };
 }
 
@@ -55,7 +85,7 @@ export function verdict(batch: Evidence, overall: Evidence, rules: VerdictRules)
     return {
       kind: 'skipped',
       rule: 'no_attempted_device',
-      explanation: 'no device of this batch was told anything, so it proves nothing',
+      explanation: 'no device of this batch was told anything that counts, so it proves nothing',
     };
   }
   if (rules.maxFailures !== null && batch.failures > rules.maxFailures) {
@@ -63,6 +93,13 @@ export function verdict(batch: Evidence, overall: Evidence, rules: VerdictRules)
       kind: 'fail',
       rule: 'max_failures',
       explanation: `${batch.failures} devices failed, more than the ${rules.maxFailures} allowed`,
+    };
+  }
+  if (isSilenced(batch, rules)) {
+    return {
+      kind: 'fail',
+      rule: 'silent_devices',
+      explanation: `${batch.unreachable} of ${batch.attempted} devices of this batch went silent when they were told; in a batch under ${SMALL_BATCH} devices, ${SILENT_IN_A_SMALL_BATCH} are too many`,
     };
   }
   if (exceedsRate(batch, rules)) {
@@ -90,12 +127,22 @@ export function nextRule(batch: Evidence, rules: VerdictRules): string {
   return `fails when more than ${cap} of ${batch.attempted} fail (${batch.failures} so far)${needs}; passes when all ${batch.attempted} are settled`;
 }
 
+/** A policy that lets all devices fail (`max_failure_rate` 1) lets them fall silent too. */
+function isSilenced({ attempted, unreachable }: Evidence, { maxFailureRate }: VerdictRules): boolean {
+  return maxFailureRate < 1 && attempted < SMALL_BATCH && unreachable >= SILENT_IN_A_SMALL_BATCH;
+}
+
 function exceedsRate(evidence: Evidence, rules: VerdictRules): boolean {
   if (evidence.attempted === 0 || evidence.settled < Math.min(rules.minSample, evidence.attempted)) return false;
-  return evidence.failures / evidence.attempted > rules.maxFailureRate;
+  return weighedShare(evidence) > rules.maxFailureRate;
+}
+
+function weighedShare({ attempted, failures, unreachable }: Evidence): number {
+  return Math.min((failures + unreachable * (WEIGHT_OF_SILENCE - 1)) / attempted, 1);
 }
 
 function rateSentence(evidence: Evidence, rules: VerdictRules, where: string): string {
-  const share = Math.round((1000 * evidence.failures) / evidence.attempted) / 10;
-  return `${evidence.failures} of ${evidence.attempted} devices ${where} failed (${share} %), more than the ${rules.maxFailureRate * 100} % allowed`;
+  const share = Math.round(1000 * weighedShare(evidence)) / 10;
+  const silent = evidence.unreachable === 0 ? '' : `; ${evidence.unreachable} went silent and count twice`;
+  return `${evidence.failures} of ${evidence.attempted} devices ${where} failed (${share} %${silent}), more than the ${rules.maxFailureRate * 100} % allowed`;
 }

@@ -6,17 +6,19 @@ import {
   type SignalDefinition,
 } from '@temporalio/workflow';
 import type { DeviceWord } from '../activities/record';
-import { commandDescriptions, commandEffect, type Command } from '../domain/commands';
+import { commandDescriptions, commandEffect, type Command, type CommandEffect } from '../domain/commands';
 import type { RolloutStatus } from '../domain/rollout-states';
 import { detailsOf } from './details';
 import {
   advanceSignal,
   approveSignal,
   cancelSignal,
+  excludeSignal,
   healthSignal,
   pauseSignal,
   rejectSignal,
   resumeSignal,
+  retrySignal,
   rollbackSignal,
   searchAttributes,
   statusQuery,
@@ -33,6 +35,8 @@ const signals: Readonly<Record<Command, SignalDefinition<[CommandPayload?]>>> = 
   approve: approveSignal,
   reject: rejectSignal,
   advance: advanceSignal,
+  retry: retrySignal,
+  exclude: excludeSignal,
 };
 
 /** Enough for a person to see what was just said; the events hold everything. */
@@ -46,6 +50,8 @@ export interface Control {
     type: string,
     fields?: { actor?: string; reason?: string | null; batch?: number | null; data?: Record<string, unknown> },
   ): void;
+  /** Shows a line to operators, with the time. */
+  remark(text: string): void;
   /** Device words that came as signals, to be recorded by an activity. */
   words: DeviceWord[];
 }
@@ -60,6 +66,10 @@ export function listen(state: RolloutState): Control {
 
   const control: Control = {
     words,
+    remark(text) {
+      const time = new Date(Date.now()).toISOString().slice(11, 19);
+      state.remarks = [...state.remarks, `${time} ${text}`].slice(-REMARKS_SHOWN);
+    },
     show() {
       const status = statusOf(state);
       if (status !== shown) upsertSearchAttributes([{ key: searchAttributes.status, value: status }]);
@@ -72,18 +82,14 @@ export function listen(state: RolloutState): Control {
     },
   };
 
-  function remark(text: string): void {
-    const time = new Date(Date.now()).toISOString().slice(11, 19);
-    state.remarks = [...state.remarks, `${time} ${text}`].slice(-REMARKS_SHOWN);
-  }
-
   function command(name: Command, payload: CommandPayload | undefined): void {
-    const { actor, reason } = readable(payload);
-    const effect = commandEffect(name, statusOf(state));
+    const order = readOrder(payload);
+    const { actor, reason } = order;
+    const effect = effectOf(name, order, statusOf(state));
     if (effect.applies && name === 'pause') state.pausedBecause = reason;
-    if (effect.applies) obey(state, name, reason ?? `${name} by ${actor}`, actor);
+    if (effect.applies) obey(state, name, order);
     const said = effect.applies ? effect.effect : `changes nothing: ${effect.why}`;
-    remark(`${name} (${actor}): ${said}`);
+    control.remark(`${name} (${actor}): ${said}`);
     control.note(`command.${name}`, { actor, reason, data: { applied: effect.applies, effect: said } });
     control.show();
   }
@@ -122,7 +128,7 @@ export function listen(state: RolloutState): Control {
   });
   // Last: setting it drains the buffer of early signals, and those with a handler of their own must not fall in here.
   setDefaultSignalHandler((name) => {
-    remark(`unknown signal "${name.slice(0, 100)}" changes nothing; ${suggestionFor(name)}`);
+    control.remark(`unknown signal "${name.slice(0, 100)}" changes nothing; ${suggestionFor(name)}`);
     control.note('command.unknown', { actor: 'temporal', data: { signal: name.slice(0, 100) } });
     control.show();
   });
@@ -135,7 +141,16 @@ function suggestionFor(name: string): string {
   return meant === undefined ? `it can be told: ${Object.keys(signals).join(', ')}` : `did you mean "${meant}"?`;
 }
 
-function obey(state: RolloutState, name: Command, reason: string, actor: string): void {
+/** The table's cell; and `exclude` says nothing without a list of devices. */
+function effectOf(name: Command, order: Order, status: RolloutStatus): CommandEffect {
+  const effect = commandEffect(name, status);
+  if (!effect.applies || name !== 'exclude' || order.devices.length > 0) return effect;
+  return { applies: false, why: 'say which devices, as {"devices": ["<uuid>"]}' };
+}
+
+function obey(state: RolloutState, name: Command, order: Order): void {
+  const { actor, devices } = order;
+  const reason = order.reason ?? `${name} by ${actor}`;
   switch (name) {
     case 'pause':
       state.paused = true;
@@ -143,12 +158,21 @@ function obey(state: RolloutState, name: Command, reason: string, actor: string)
       break;
     case 'resume':
       state.paused = false;
+      // Windows and freezes went on meanwhile: what was waited for may have come.
+      state.look = true;
       break;
     case 'approve':
       state.approved = true;
       break;
     case 'advance':
       state.advance = true;
+      if (order.all) state.mergeFor = actor;
+      break;
+    case 'retry':
+      state.chores.push({ kind: 'retry', reason, actor });
+      break;
+    case 'exclude':
+      state.chores.push({ kind: 'exclude', devices, reason, actor });
       break;
     case 'cancel':
       state.stop = { kind: 'cancel', reason, actor };
@@ -179,10 +203,28 @@ function deviceWord(payload: unknown): DeviceWord | null {
   };
 }
 
-/** The input box of the Temporal UI takes any JSON: whatever is there, two short strings or nothing come out. */
-function readable(payload: unknown): { actor: string; reason: string | null } {
+interface Order {
+  actor: string;
+  reason: string | null;
+  all: boolean;
+  devices: string[];
+}
+
+/** More at once would make the payload, and what is shown of it, too large. */
+const MOST_DEVICES = 500;
+
+/** The input box of the Temporal UI takes any JSON: whatever is there, an order that can be worked with comes out. */
+function readOrder(payload: unknown): Order {
   const given = typeof payload === 'object' && payload !== null ? (payload as Record<string, unknown>) : {};
   const text = (value: unknown): string | null =>
     typeof value === 'string' && value !== '' ? value.slice(0, 500) : null;
-  return { actor: text(given['actor']) ?? 'temporal', reason: text(given['reason']) };
+  const devices = Array.isArray(given['devices']) ? (given['devices'] as unknown[]) : [];
+  return {
+    actor: text(given['actor']) ?? 'temporal',
+    reason: text(given['reason']),
+    all: given['to'] === 'all',
+    devices: devices
+      .filter((device): device is string => typeof device === 'string' && DEVICE_UUID.test(device))
+      .slice(0, MOST_DEVICES),
+  };
 }

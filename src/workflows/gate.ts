@@ -1,7 +1,7 @@
 import type { RolloutRules } from '../domain/rules';
 import { quick } from './activity-options';
 import type { Control } from './control';
-import type { Recorder } from './recorder';
+import type { Run } from './run';
 import { takenOver, type RolloutState } from './state';
 import { waitActive, whileRunning } from './waiting';
 
@@ -16,13 +16,8 @@ export interface BatchGate {
 }
 
 /** Everything that holds a batch back: a pause, the delay after the one before, an approval. @throws Stopped */
-export async function passGate(
-  state: RolloutState,
-  control: Control,
-  recorder: Recorder,
-  rules: RolloutRules,
-  batch: BatchGate,
-): Promise<void> {
+export async function passGate(run: Run, rules: RolloutRules, batch: BatchGate): Promise<void> {
+  const { state, control, recorder } = run;
   await whileRunning(state);
   // One that came while the batch before was being counted was meant for that batch.
   state.advance = false;
@@ -33,8 +28,9 @@ export async function passGate(
     await delay(state, control, delaySeconds * 1000, batch.number);
   }
   state.advance = false;
-  if (batch.requiresApproval || (batch.number === 1 && rules.requiresApproval))
-    await approval(state, control, batch.number);
+  const asks = batch.requiresApproval || (batch.number === 1 && rules.requiresApproval);
+  // Who asked for all the rest at once has seen the batches before it: no approval is asked for again.
+  if (asks && (state.mergeFor === null || batch.number === 1)) await approval(state, control, batch.number);
   // The statement that writes target state looks at the recorded state: a resume must be there before it.
   await recorder.settled();
   state.phase = 'in_progress';
@@ -52,7 +48,7 @@ async function delay(state: RolloutState, control: Control, ms: number, batch: n
     if (!state.look) continue;
     state.look = false;
     const seen = await quick.readHealth.executeWithOptions({ summary: 'count the devices' }, [
-      { rolloutId: state.input.rolloutId, batch: null, soakSeconds: null, deadlinePassed: false },
+      { rolloutId: state.input.rolloutId, batch: null, soakSeconds: null },
     ]);
     state.counts = seen.overall;
   }

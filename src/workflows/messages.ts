@@ -17,6 +17,10 @@ export interface RolloutInput {
 export interface CommandPayload {
   reason?: string;
   actor?: string;
+  /** Of `advance`: make the batches that are left one. */
+  to?: 'all';
+  /** Of `exclude`: uuids, at most 500 at once. */
+  devices?: string[];
 }
 
 /** `{batch}` from the API: a rule's outcome may have changed. `{device, status}` from a script: a device's own word. */
@@ -34,6 +38,8 @@ export const rollbackSignal = defineSignal<[CommandPayload?]>('rollback');
 export const approveSignal = defineSignal<[CommandPayload?]>('approve');
 export const rejectSignal = defineSignal<[CommandPayload?]>('reject');
 export const advanceSignal = defineSignal<[CommandPayload?]>('advance');
+export const retrySignal = defineSignal<[CommandPayload?]>('retry');
+export const excludeSignal = defineSignal<[CommandPayload?]>('exclude');
 export const healthSignal = defineSignal<[HealthPayload?]>('health');
 /** A newer revision of the same image and tag was accepted and waits for this workflow id. */
 export const supersedeSignal = defineSignal<[{ rolloutId: string }?]>('supersede');

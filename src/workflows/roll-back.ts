@@ -2,9 +2,8 @@ import type { FinishRolloutInput } from '../activities/record';
 import type { RolloutRules } from '../domain/rules';
 import type { StatusCounts } from '../domain/verdict';
 import { chunked, quick } from './activity-options';
-import type { Control } from './control';
+import type { Run } from './run';
 import { recordWords } from './words';
-import type { RolloutState } from './state';
 import { waitActive, Stopped } from './waiting';
 
 export type Ending = Pick<FinishRolloutInput, 'status' | 'reason' | 'actor' | 'error' | 'hold'>;
@@ -13,24 +12,25 @@ const FIRST_LOOK = 1 / 4;
 
 /**
  * Puts every device this rollout changed back on its own previous image and waits until each says so, or the rollback's own
- * deadline. No batches, no soak, no pause, and no second rollback of a rollback: what is not confirmed is reported.
+ * deadline; with `scope` failed only the devices that failed. No batches, no soak, no pause, and no second rollback of a rollback: what is not confirmed is reported.
  */
 export async function rollBack(
-  state: RolloutState,
-  control: Control,
-  rules: RolloutRules,
-  why: { reason: string; actor: string },
+  { state, control }: Run,
+  rules: Pick<RolloutRules, 'rollbackTimeoutSeconds'>,
+  why: { reason: string; actor: string; scope?: 'all' | 'failed' },
 ): Promise<Ending> {
   const { rolloutId } = state.input;
+  const { reason, actor, scope = 'all' } = why;
   state.phase = 'rolling_back';
   state.because = why.reason;
   state.paused = false;
   // A cancel that came in the same moment wins; a rollback is what is being done.
   if (state.stop?.kind !== 'cancel') state.stop = null;
-  state.waiting = { what: 'every changed device to be put back', since: Date.now(), until: null, nextRule: null };
+  const whom = scope === 'all' ? 'every changed device' : 'every failed device';
+  state.waiting = { what: `${whom} to be put back`, since: Date.now(), until: null, nextRule: null };
   control.show();
-  await chunked.restoreDevices.executeWithOptions({ summary: 'put every changed device back' }, [
-    { rolloutId, ...why },
+  await chunked.restoreDevices.executeWithOptions({ summary: `put ${whom} back` }, [
+    { rolloutId, reason, actor, scope },
   ]);
 
   let leftMs = rules.rollbackTimeoutSeconds * 1000;
@@ -42,7 +42,7 @@ export async function rollBack(
     ]);
     state.counts = counts;
     const open = counts.rolling_back ?? 0;
-    if (open === 0) return ending(why, counts);
+    if (open === 0) return scope === 'all' ? ending(why, counts) : partlyBack(why, counts);
     try {
       const passedMs = await waitActive(state, control, {
         ms: Math.min(lookMs, Math.max(leftMs, 1000)),
@@ -77,6 +77,14 @@ function ending(why: { reason: string; actor: string }, counts: StatusCounts): E
   const others = left === 0 ? '' : `, ${left} left to a newer rollout or to somebody's change`;
   const reason = `${why.reason}; ${devices(restored)} back on ${restored === 1 ? 'its' : 'their'} own previous image${others}`;
   return { status: 'rolled_back', reason, actor: why.actor, error: null, hold: true };
+}
+
+/** The healthy ones stay: that is neither a completed rollout nor one that was rolled back. */
+function partlyBack(why: { reason: string; actor: string }, counts: StatusCounts): Ending {
+  const { completed: healthy = 0, rolled_back: restored = 0, rollback_failed: unconfirmed = 0 } = counts;
+  const open = unconfirmed === 0 ? '' : `, ${unconfirmed} put back without confirming it (status=rollback_failed)`;
+  const error = `${devices(restored)} that failed back on the previous image${open}; ${healthy} healthy keep the new one`;
+  return { status: 'failed', reason: why.reason, actor: why.actor, error, hold: true };
 }
 
 function devices(count: number): string {

@@ -19,6 +19,11 @@ export interface Waiting {
   nextRule: string | null;
 }
 
+/** A command that works beside the story, whatever that waits for. */
+export type Chore =
+  | { kind: 'exclude'; devices: string[]; reason: string; actor: string }
+  | { kind: 'retry'; reason: string; actor: string };
+
 /** All that a running rollout knows; signals change it, the story reads it. Nothing in it grows with the fleet. */
 export interface RolloutState {
   input: RolloutInput;
@@ -31,11 +36,17 @@ export interface RolloutState {
   stop: Stop | null;
   approved: boolean;
   advance: boolean;
+  /** Who asked for the batches that are left to become one. */
+  mergeFor: string | null;
+  chores: Chore[];
   /** A signal says that the outcome of a batch may have changed. */
   look: boolean;
+  planned: boolean;
   batch: number | null;
   batches: number | null;
   counts: StatusCounts;
+  /** Failures in spite of which a person or the policy went on: no rule fires for them again. */
+  excused: { batch: number; overall: number };
   alreadyOnTarget: number;
   leftOut: number;
   waiting: Waiting | null;
@@ -57,10 +68,14 @@ export function initialState(input: RolloutInput): RolloutState {
     stop: null,
     approved: false,
     advance: false,
+    mergeFor: null,
+    chores: [],
     look: false,
+    planned: false,
     batch: null,
     batches: null,
     counts: {},
+    excused: { batch: 0, overall: 0 },
     alreadyOnTarget: 0,
     leftOut: 0,
     waiting: null,
@@ -77,7 +92,8 @@ export function statusOf(state: RolloutState): RolloutStatus {
 /** Nothing is left to do or to wait for, because a newer rollout took what was left. */
 export function takenOver(state: RolloutState): boolean {
   const evidence = evidenceOf(state.counts);
-  return evidence.superseded > 0 && evidence.pending === 0 && evidence.settled === evidence.attempted;
+  const left = evidence.pending + (state.counts.deferred ?? 0);
+  return evidence.superseded > 0 && left === 0 && evidence.settled === evidence.attempted;
 }
 
 /** The answer of the `status` query, and what is recorded for the API to fall back on. */

@@ -23,8 +23,8 @@ export interface ActiveWait {
   ms: number;
   what: string;
   nextRule?: string;
-  /** Shown as the end of the wait where it is another moment than the next look. */
-  untilMs?: number;
+  /** Shown as the end of the wait where it is another moment than the next look; null where there is none. */
+  untilMs?: number | null;
   wake?: () => boolean;
 }
 
@@ -39,10 +39,11 @@ export async function waitActive(state: RolloutState, control: Control, wait: Ac
   while (passed < wait.ms && !wake()) {
     await whileRunning(state);
     const started = Date.now();
+    const untilMs = wait.untilMs === undefined ? wait.ms : wait.untilMs;
     state.waiting = {
       what: wait.what,
       since,
-      until: started + (wait.untilMs ?? wait.ms) - passed,
+      until: untilMs === null ? null : started + untilMs - passed,
       nextRule: wait.nextRule ?? null,
     };
     control.show();
@@ -54,4 +55,22 @@ export async function waitActive(state: RolloutState, control: Control, wait: Ac
   }
   await whileRunning(state);
   return passed;
+}
+
+export interface Looks {
+  /** How long to wait for the next look that no signal asks for. */
+  nextMs(): number;
+  /** After a wait: only a look that no signal asked for makes the next one rarer. */
+  waited(passedMs: number): void;
+}
+
+/** Signals tell the news; without one it is looked ever more rarely, so that a long wait has a short history. */
+export function growingLooks(firstMs: number, longestMs: number): Looks {
+  let ms = Math.min(firstMs, longestMs);
+  return {
+    nextMs: () => ms,
+    waited(passedMs) {
+      if (passedMs >= ms) ms = Math.min(ms * 2, longestMs);
+    },
+  };
 }

@@ -6,7 +6,7 @@ import type { RolloutRules } from '../../src/domain/rules';
 import { defaultRules } from '../../src/domain/rules';
 import { evidenceOf, verdict } from '../../src/domain/verdict';
 import { createTestDatabase, type TestDatabase } from '../support/database';
-import { appWith, deviceRows, seedDevices, seedRollout } from '../support/fleet-fixture';
+import { appWith, deviceRows, seedDevices, seedRollout, passDeadlines } from '../support/fleet-fixture';
 
 /** What counts as proof: what a device is seen to run, for as long as its rollout goes on. */
 let database: TestDatabase;
@@ -38,8 +38,10 @@ const redis = (tag: string, more: object = {}) => ({
   ...more,
 });
 const rows = (rolloutId: string) => deviceRows(database.pool, rolloutId);
-const health = (rolloutId: string, batch: number, deadlinePassed = false) =>
-  run(activities().readHealth, { rolloutId, batch, soakSeconds: null, deadlinePassed });
+async function health(rolloutId: string, batch: number, deadlinePassed = false) {
+  if (deadlinePassed) await passDeadlines(database.pool, rolloutId);
+  return run(activities().readHealth, { rolloutId, batch, soakSeconds: null });
+}
 
 it('a device that fetched its target, and still runs the old image, has proven nothing and is late at the deadline', async () => {
   const [device] = await seedDevices(database.pool, 1, () => appWith('redis:7-alpine'));
@@ -91,15 +93,13 @@ it('a service that is only downloaded keeps its device from being healthy, and s
   const [device] = await seedDevices(database.pool, 1, () => target('7-alpine'));
   const rolloutId = await told({ rules: { soakSeconds: 0 } });
   const image = { imageName: 'redis:7.5-alpine' };
-  const cache = { ...image, serviceName: 'cache', status: 'downloaded', message: 'waits for the update lock' };
-  await report(device?.uuid ?? '', [{ ...image, serviceName: 'redis', status: 'running' }, cache]);
+  const first = { ...image, serviceName: 'redis', status: 'downloaded', message: 'waits for the update lock' };
+  const second = { ...image, serviceName: 'cache', status: 'running' };
+  await report(device?.uuid ?? '', [first, second]);
   expect(await rows(rolloutId)).toMatchObject([
-    { status: 'updating', reason: 'cache downloaded: waits for the update lock' },
+    { status: 'updating', reason: 'redis downloaded: waits for the update lock' },
   ]);
-  await report(device?.uuid ?? '', [
-    { ...image, serviceName: 'redis', status: 'running' },
-    { ...cache, status: 'running' },
-  ]);
+  await report(device?.uuid ?? '', [{ ...first, status: 'running' }, second]);
   expect(await rows(rolloutId)).toMatchObject([{ status: 'completed' }]);
 });
 

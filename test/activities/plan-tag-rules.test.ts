@@ -210,7 +210,6 @@ describe("a batch's own soak", () => {
       rolloutId,
       batch: null,
       soakSeconds: null,
-      deadlinePassed: false,
     });
     expect(await statuses()).toEqual(['completed', 'health_checking', 'completed']);
     expect(seen.soakDueSeconds).toBeGreaterThan(500);

@@ -4,7 +4,7 @@ import { createActivities } from '../../src/activities';
 import { acceptReport } from '../../src/db/reports';
 import type { RolloutRules } from '../../src/domain/rules';
 import { createTestDatabase, type TestDatabase } from '../support/database';
-import { appWith, deviceRows, seedDevices, seedRollout } from '../support/fleet-fixture';
+import { appWith, deviceRows, seedDevices, seedRollout, passDeadlines } from '../support/fleet-fixture';
 
 /** A rollback serves devices that are badly off: it asks nothing of them and waits for nothing but the old image. */
 let database: TestDatabase;
@@ -59,7 +59,8 @@ it('devices that failed, were late or fell silent are put back like the others',
   await report(failed ?? '', '7.5-alpine', 'exited');
   await report(late ?? '', '7-alpine');
   await report(healthy ?? '', '7.5-alpine');
-  await run(activities().readHealth, { rolloutId, batch: 1, soakSeconds: null, deadlinePassed: true });
+  await passDeadlines(database.pool, rolloutId);
+  await run(activities().readHealth, { rolloutId, batch: 1, soakSeconds: null });
   expect((await statuses(rolloutId)).sort()).toEqual(['completed', 'failed', 'timed_out', 'unreachable']);
   await restore(rolloutId);
   expect(await statuses(rolloutId)).toEqual(Array(4).fill('rolling_back'));

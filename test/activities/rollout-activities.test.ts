@@ -3,7 +3,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { createActivities } from '../../src/activities';
 import { acceptReport } from '../../src/db/reports';
 import { createTestDatabase, type TestDatabase } from '../support/database';
-import { appWith, deviceRows, seedDevices, seedRollout } from '../support/fleet-fixture';
+import { appWith, deviceRows, seedDevices, seedRollout, passDeadlines } from '../support/fleet-fixture';
 
 let database: TestDatabase;
 beforeEach(async () => {
@@ -126,11 +126,11 @@ describe('readHealth', () => {
       rolloutId,
       batch: null,
       soakSeconds: 60,
-      deadlinePassed: false,
     });
     expect(soaking.overall).toEqual({ health_checking: 1, scheduled: 2 });
     expect(soaking.soakDueSeconds).toBeGreaterThan(55);
-    const late = await run(activities().readHealth, { rolloutId, batch: null, soakSeconds: 0, deadlinePassed: true });
+    await passDeadlines(database.pool, rolloutId);
+    const late = await run(activities().readHealth, { rolloutId, batch: null, soakSeconds: 0 });
     expect(late.overall).toEqual({ completed: 1, timed_out: 1, unreachable: 1 });
   });
 

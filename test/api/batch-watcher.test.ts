@@ -24,7 +24,7 @@ async function told(repository: string, devices: number, first: number): Promise
   const id = await seedRollout(database.pool, { image: `docker.io/library/${repository}`, tag: '7', rules });
   await new MockActivityEnvironment().run(activities().planRollout, { rolloutId: id });
   await openBatch(database.pool, id, 1);
-  await applyChunk(database.pool, id, 1, first);
+  await applyChunk(database.pool, id, 1, first, { zones: null, frozenFleets: [] });
   return id;
 }
 

@@ -1,6 +1,7 @@
 import type { Activities } from '../../src/activities';
 import { defaultRules, type RolloutRules } from '../../src/domain/rules';
 import type { StatusCounts } from '../../src/domain/verdict';
+import type { Held } from '../../src/domain/write-permit';
 
 export interface Call {
   name: keyof Activities;
@@ -30,6 +31,15 @@ export interface FakeWorld {
   health?: (moment: Moment, planned: number) => StatusCounts;
   soakDue?: (moment: Moment) => number | null;
   rollback?: (moment: { seconds: number; deadlinePassed: boolean }) => StatusCounts;
+  /** What keeps the devices of a batch from being told, at a moment since the rollout's start; nobody is told meanwhile. */
+  held?: (seconds: number) => Held | null;
+  /** Devices that were offline: the sizes of the waves in which they return, and when, in seconds since the start. */
+  returns?: { atSeconds: number; devices: number }[];
+  /** Of the planned devices, those that wait to return and never do. */
+  neverBack?: number;
+  /** The rollout that it is queued behind, until a moment. */
+  queuedUntil?: number;
+  excluded?: { skipped: number; putBack: number };
   /** Told again by `retryDevices`. */
   retried?: number;
   /** Called while a batch is being applied. */
@@ -39,13 +49,21 @@ export interface FakeWorld {
 export interface FakeActivities {
   activities: Activities;
   calls: Call[];
+  /** What each look at the health of devices saw. */
+  moments: (Moment & { atSeconds: number })[];
   of(name: keyof Activities): Call[];
 }
 
 /** The activities of a rollout over a fleet that exists only as counts, on the test server's virtual clock. */
 export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): FakeActivities {
   const calls: Call[] = [];
+  const moments: FakeActivities['moments'] = [];
   const appliedAt = new Map<number, number>();
+  const waves = [...(world.returns ?? [])];
+  let batches = [...world.batches];
+  let waveNumber = world.batches.length;
+  let pausedAt: number | null = null;
+  let pausedSeconds = 0;
   let startedAt: number | undefined;
   let restoredAt = 0;
   const rules: RolloutRules = { ...defaultRules, ...world.rules };
@@ -57,12 +75,16 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
     return now;
   }
   const plannedOf = (batch: number | null): number =>
-    batch === null ? world.batches.reduce((sum, size) => sum + size, 0) : (world.batches[batch - 1] ?? 0);
+    batch === null ? batches.reduce((sum, size) => sum + size, 0) : (batches[batch - 1] ?? 0);
+  /** Time in which the rollout was not paused: deadlines stand still, as in the database. */
+  const running = (now: number): number => now - pausedSeconds - (pausedAt === null ? 0 : now - pausedAt);
 
   const activities: Activities = {
     async planRollout(input) {
-      await call('planRollout', input);
-      const batches = world.batches.map((planned, index) => ({
+      const now = await call('planRollout', input);
+      if (world.queuedUntil !== undefined && now - (startedAt ?? now) < world.queuedUntil)
+        return { outcome: 'queued', rolloutId: 'older', tag: '7.4-alpine', devices: 3 };
+      const planned = world.batches.map((planned, index) => ({
         number: index + 1,
         planned,
         requiresApproval: world.approvals?.[index] ?? false,
@@ -73,7 +95,7 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
         outcome: 'planned',
         digest: null,
         rules,
-        batches,
+        batches: planned,
         alreadyOnTarget: 0,
         leftOut: world.leftOut ?? 0,
         tookOverFrom: [],
@@ -84,23 +106,40 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
       return [];
     },
     async applyBatch(input) {
-      appliedAt.set(input.batch, await call('applyBatch', input));
+      const now = await call('applyBatch', input);
+      const held = world.held?.(Math.round(now - (startedAt ?? now))) ?? null;
+      if (held !== null) {
+        const waiting = { pending: plannedOf(input.batch) };
+        return { done: true, ended: false, held, batch: waiting, overall: waiting };
+      }
+      appliedAt.set(input.batch, running(now));
       const done = (await world.whileApplying?.(input.batch)) ?? true;
       const counts = { scheduled: plannedOf(input.batch) };
-      return { done, ended: false, batch: counts, overall: counts };
+      return { done, ended: false, held, batch: counts, overall: counts };
     },
     async readHealth(input) {
       const now = await call('readHealth', input);
-      const seconds =
-        now - (input.batch === null ? Math.max(...appliedAt.values()) : (appliedAt.get(input.batch) ?? now));
+      const told = input.batch === null ? Math.max(...appliedAt.values(), 0) : appliedAt.get(input.batch);
+      if (told === undefined) {
+        const waiting = { pending: plannedOf(input.batch) };
+        return { batch: waiting, overall: waiting, soakDueSeconds: null, deadlineSeconds: null };
+      }
+      const seconds = running(now) - told;
+      const left = rules.healthTimeoutSeconds - seconds;
       const moment = {
         batch: input.batch,
         seconds,
-        deadlinePassed: input.deadlinePassed,
+        deadlinePassed: left <= 0,
         soakSeconds: input.soakSeconds ?? rules.soakSeconds,
       };
+      moments.push({ ...moment, atSeconds: Math.round(now - (startedAt ?? now)) });
       const counts = world.health?.(moment, plannedOf(input.batch)) ?? { completed: plannedOf(input.batch) };
-      return { batch: counts, overall: counts, soakDueSeconds: world.soakDue?.(moment) ?? null };
+      return {
+        batch: counts,
+        overall: counts,
+        soakDueSeconds: world.soakDue?.(moment) ?? null,
+        deadlineSeconds: left > 0 ? left : null,
+      };
     },
     async closeBatch(input) {
       await call('closeBatch', input);
@@ -113,13 +152,46 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
       return world.rollback?.({ seconds, deadlinePassed: input.deadlinePassed }) ?? { rolled_back: plannedOf(1) };
     },
     async recordProgress(input) {
-      await call('recordProgress', input);
+      const now = await call('recordProgress', input);
+      if (input.status === 'paused') pausedAt ??= now;
+      else if (pausedAt !== null) {
+        pausedSeconds += now - pausedAt;
+        pausedAt = null;
+      }
     },
     async finishRollout(input) {
       await call('finishRollout', input);
+      return [];
     },
     async recordHealth(input) {
       await call('recordHealth', input);
+    },
+    async nextWave(input) {
+      const now = await call('nextWave', input);
+      const next = waves[0];
+      const deferred = waves.reduce((sum, wave) => sum + wave.devices, world.neverBack ?? 0);
+      if (next === undefined || now - (startedAt ?? now) < next.atSeconds)
+        return { wave: null, deferred, tookOverFrom: [] };
+      waves.shift();
+      waveNumber += 1;
+      batches = [...batches, next.devices];
+      const wave = { number: waveNumber, planned: next.devices, requiresApproval: false };
+      return { wave, deferred: deferred - next.devices, tookOverFrom: [] };
+    },
+    async skipDeferred(input) {
+      await call('skipDeferred', input);
+    },
+    async excludeDevices(input) {
+      await call('excludeDevices', input);
+      return world.excluded ?? { skipped: input.devices.length, putBack: 0 };
+    },
+    async mergeBatches(input) {
+      await call('mergeBatches', input);
+      const first = Math.max(0, ...appliedAt.keys()) + 1;
+      const rest = batches.slice(first - 1).reduce((sum, size) => sum + size, 0);
+      if (rest === 0) return null;
+      batches = [...batches.slice(0, first - 1), rest];
+      return { number: first, planned: rest, requiresApproval: false, delaySeconds: 0 };
     },
     async pruneHistory(input) {
       await call('pruneHistory', input);
@@ -130,5 +202,5 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
       return world.retried ?? 0;
     },
   };
-  return { activities, calls, of: (name) => calls.filter((made) => made.name === name) };
+  return { activities, calls, moments, of: (name) => calls.filter((made) => made.name === name) };
 }

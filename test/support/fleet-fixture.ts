@@ -104,3 +104,12 @@ export async function deviceRows(
   );
   return found.rows;
 }
+
+/** The deadlines of all devices that are on their way are over. */
+export async function passDeadlines(pool: Pool, rolloutId: string): Promise<void> {
+  await pool.query(
+    `update device_rollout_status set deadline_at = now() - interval '1 second'
+      where rollout_id = $1 and status in ('scheduled', 'updating', 'rolling_back')`,
+    [rolloutId],
+  );
+}

@@ -284,6 +284,29 @@ AS $function$
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION fleetwave.is_failing(changes jsonb, reported jsonb)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  change jsonb;
+  services jsonb;
+  service jsonb;
+begin
+  for change in select value from jsonb_array_elements(changes) loop
+    services := reported -> (change ->> 'app_id') -> 'services';
+    service := services -> fleetwave.service_position(services, change);
+    if lower(service ->> 'status') in ('exited', 'dead', 'failed', 'rejected', 'error', 'crashloopbackoff', 'errimagepull', 'imagepullbackoff')
+       or lower(service ->> 'health') = 'unhealthy' then
+      return true;
+    end if;
+  end loop;
+  return false;
+end
+$function$
+;
+
 CREATE OR REPLACE FUNCTION fleetwave.normalized_image(reference text)
  RETURNS text
  LANGUAGE sql
@@ -574,6 +597,18 @@ end
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION fleetwave.wake_queued()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  update image_rollouts set dispatch_after = now()
+   where workflow_id = new.workflow_id and dispatched_at is null and ended_at is null
+     and starts_with(dispatch_error, 'queued behind ') and dispatch_after <= now() + interval '5 seconds';
+  return null;
+end $function$
+;
+
 -- Tables
 
 create table public.api_tokens (
@@ -610,7 +645,8 @@ create table public.device_rollout_status (
   reported text,
   updated_at timestamp with time zone not null default now(),
   deadline_at timestamp with time zone,
-  failing_before boolean not null default false
+  failing_before boolean not null default false,
+  deferred_at timestamp with time zone
 );
 
 create table public.device_target_state (
@@ -638,6 +674,22 @@ create table public.fleetwave_migrations (
   id integer not null default nextval('public.fleetwave_migrations_id_seq'::regclass),
   name character varying(255) not null,
   run_on timestamp without time zone not null
+);
+
+create table public.freezes (
+  id uuid not null default gen_random_uuid(),
+  reason text not null,
+  binds text not null default 'automatic'::text,
+  image_pattern text,
+  fleet_id text,
+  starts_at timestamp with time zone not null,
+  ends_at timestamp with time zone not null,
+  created_at timestamp with time zone not null default now(),
+  created_by text not null,
+  changed_at timestamp with time zone,
+  changed_by text,
+  lifted_at timestamp with time zone,
+  lifted_by text
 );
 
 create table public.image_approval_requests (
@@ -706,7 +758,8 @@ create table public.image_rollouts (
   started_at timestamp with time zone,
   ended_at timestamp with time zone,
   left_out integer not null default 0,
-  return_signalled boolean not null default false
+  return_signalled boolean not null default false,
+  lane text not null default ''::text
 );
 
 create table public.image_tags (
@@ -825,6 +878,18 @@ alter table public.devices add constraint devices_pkey PRIMARY KEY (uuid);
 
 alter table public.fleetwave_migrations add constraint fleetwave_migrations_pkey PRIMARY KEY (id);
 
+alter table public.freezes add constraint freezes_binds CHECK ((binds = ANY (ARRAY['automatic'::text, 'all'::text])));
+
+alter table public.freezes add constraint freezes_lifted CHECK (((lifted_at IS NULL) = (lifted_by IS NULL)));
+
+alter table public.freezes add constraint freezes_pattern_length CHECK (((length(image_pattern) >= 1) AND (length(image_pattern) <= 512)));
+
+alter table public.freezes add constraint freezes_reason_length CHECK (((length(reason) >= 1) AND (length(reason) <= 500)));
+
+alter table public.freezes add constraint freezes_time CHECK (((ends_at > starts_at) AND ((ends_at - starts_at) <= '366 days'::interval)));
+
+alter table public.freezes add constraint freezes_pkey PRIMARY KEY (id);
+
 alter table public.image_approval_requests add constraint image_approval_requests_decided CHECK (((status = 'pending'::text) = (decided_at IS NULL)));
 
 alter table public.image_approval_requests add constraint image_approval_requests_status CHECK ((status = ANY (ARRAY['pending'::text, 'approved'::text, 'rejected'::text, 'expired'::text])));
@@ -851,7 +916,7 @@ alter table public.image_rollouts add constraint image_rollouts_policy_id_fkey F
 
 alter table public.image_rollouts add constraint image_rollouts_pkey PRIMARY KEY (id);
 
-alter table public.image_rollouts add constraint image_rollouts_once UNIQUE (image, tag, revision, attempt);
+alter table public.image_rollouts add constraint image_rollouts_once UNIQUE (image, tag, revision, attempt, lane);
 
 alter table public.image_tags add constraint image_tags_image_id_fkey FOREIGN KEY (image_id) REFERENCES public.images(id) ON DELETE CASCADE;
 
@@ -901,7 +966,7 @@ alter table public.webhook_deliveries add constraint webhook_deliveries_once UNI
 
 CREATE INDEX device_rollout_status_by_batch ON public.device_rollout_status USING btree (rollout_id, batch, status);
 
-CREATE INDEX device_rollout_status_deferred ON public.device_rollout_status USING btree (device_uuid) WHERE ((status = 'pending'::text) AND (batch IS NULL));
+CREATE INDEX device_rollout_status_deferred ON public.device_rollout_status USING btree (device_uuid) WHERE ((status = 'pending'::text) AND (deferred_at IS NOT NULL));
 
 CREATE UNIQUE INDEX device_rollout_status_one_active ON public.device_rollout_status USING btree (device_uuid, image) WHERE active;
 
@@ -912,6 +977,10 @@ CREATE INDEX devices_by_fleet ON public.devices USING btree (fleet_id, uuid) WHE
 CREATE UNIQUE INDEX devices_by_key ON public.devices USING btree (api_key_hash) WHERE (api_key_hash IS NOT NULL);
 
 CREATE INDEX devices_by_tag ON public.devices USING gin (tags jsonb_path_ops);
+
+CREATE INDEX freezes_newest ON public.freezes USING btree (created_at DESC, id DESC);
+
+CREATE INDEX freezes_standing ON public.freezes USING btree (ends_at) WHERE (lifted_at IS NULL);
 
 CREATE INDEX image_approval_requests_by_rollout ON public.image_approval_requests USING btree (rollout_id) WHERE (rollout_id IS NOT NULL);
 
@@ -944,6 +1013,8 @@ CREATE INDEX webhook_deliveries_by_age ON public.webhook_deliveries USING btree 
 -- Triggers
 
 CREATE TRIGGER device_target_state_version_grows BEFORE UPDATE ON public.device_target_state FOR EACH ROW WHEN ((new.version < old.version)) EXECUTE FUNCTION fleetwave.refuse_version_going_back();
+
+CREATE TRIGGER image_rollouts_wake_queued AFTER UPDATE OF ended_at ON public.image_rollouts FOR EACH ROW WHEN (((old.ended_at IS NULL) AND (new.ended_at IS NOT NULL))) EXECUTE FUNCTION fleetwave.wake_queued();
 
 CREATE TRIGGER rollout_events_append_only BEFORE UPDATE ON public.rollout_events FOR EACH ROW EXECUTE FUNCTION fleetwave.refuse_rewriting_history();
 

@@ -79,7 +79,10 @@ describe('what a finding does to a device', () => {
         for (const soakSeconds of [0, 60])
           for (const healthySeconds of [0, 100])
             for (const ended of [false, true]) {
-              const next = afterFinding({ status, fetched: true, soakSeconds, healthySeconds, ended }, finding);
+              const next = afterFinding(
+                { status, fetched: true, soakSeconds, healthySeconds, ended, failingBefore: false },
+                finding,
+              );
               if (next !== null) expect(deviceTransitions[status]).toContain(next.status);
             }
   });
@@ -96,7 +99,10 @@ describe('what a finding does to a device', () => {
   ] as const)('%s, %s, soak %d s: %s', (status, kind, soakSeconds, expected) => {
     const finding = findings.find((one) => one.kind === kind) ?? findings[0];
     expect(
-      afterFinding({ status, fetched: false, soakSeconds, healthySeconds: 0, ended: false }, finding)?.status ?? null,
+      afterFinding(
+        { status, fetched: false, soakSeconds, healthySeconds: 0, ended: false, failingBefore: false },
+        finding,
+      )?.status ?? null,
     ).toBe(expected);
   });
 });

@@ -156,7 +156,7 @@ describe('approval', () => {
       expect(await handle.query<{ waiting_for: string; commands: string[] }>('status')).toMatchObject({
         status: 'awaiting_approval',
         waiting_for: 'approval of batch 1',
-        commands: ['pause', 'cancel', 'rollback', 'approve', 'reject'],
+        commands: ['pause', 'cancel', 'rollback', 'approve', 'reject', 'exclude'],
       });
       await handle.signal('approve', { actor: 'ana' });
       expect(await handle.result()).toMatchObject({ status: 'completed' });

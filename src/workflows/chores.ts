@@ -1,0 +1,60 @@
+import { CancellationScope, condition } from '@temporalio/workflow';
+import { quick } from './activity-options';
+import { devices, type Run } from './run';
+import type { Chore, RolloutState } from './state';
+
+export interface Chores {
+  /** Waits for the one that is under way; later ones are not begun. */
+  end(): Promise<void>;
+}
+
+/** Does what commands ask for beside the story: devices are left out at once, also while it waits or is paused. */
+export function startChores({ state, control, recorder }: Run): Chores {
+  let ended = false;
+  const next = (): Chore | undefined =>
+    state.planned ? state.chores.find((chore) => mayBegin(chore, state)) : undefined;
+
+  async function run(): Promise<void> {
+    for (;;) {
+      await condition(() => ended || next() !== undefined);
+      const chore = next();
+      if (ended || chore === undefined) return;
+      state.chores = state.chores.filter((other) => other !== chore);
+      await recorder.settled();
+      control.remark(await doChore(chore, state.input.rolloutId));
+      state.look = true;
+      control.show();
+    }
+  }
+
+  const running = CancellationScope.nonCancellable(run);
+  return {
+    async end() {
+      ended = true;
+      await running;
+    },
+  };
+}
+
+/** A device may be told again only while devices are told at all. */
+function mayBegin(chore: Chore, state: RolloutState): boolean {
+  if (state.phase === 'rolling_back') return false;
+  return chore.kind === 'exclude' || (state.phase === 'in_progress' && !state.paused);
+}
+
+async function doChore(chore: Chore, rolloutId: string): Promise<string> {
+  if (chore.kind === 'retry') {
+    const told = await quick.retryDevices.executeWithOptions({ summary: 'tell the failed devices again' }, [
+      { rolloutId, attempt: null },
+    ]);
+    return told === 0 ? 'retry: no failed device could be told again' : `retry: ${devices(told)} told again`;
+  }
+  const { devices: named, reason, actor } = chore;
+  const { skipped, putBack } = await quick.excludeDevices.executeWithOptions(
+    { summary: `leave out ${devices(named.length)}` },
+    [{ rolloutId, devices: named, reason, actor }],
+  );
+  const rest = named.length - skipped - putBack;
+  const others = rest > 0 ? `; ${devices(rest)} had no part to be taken out of` : '';
+  return `exclude: ${devices(skipped)} left out, ${devices(putBack)} put back${others}`;
+}

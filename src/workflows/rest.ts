@@ -1,0 +1,75 @@
+import type { RolloutRules } from '../domain/rules';
+import { evidenceOf } from '../domain/verdict';
+import { quick } from './activity-options';
+import { onFailure } from './on-failure';
+import type { Ending } from './roll-back';
+import { devices, type Run } from './run';
+import { growingLooks, waitActive } from './waiting';
+import { read, workUntilVerdict } from './work';
+
+/**
+ * After the last batch, failed devices get the tries their policy gives them, judged by the same rules.
+ * @throws Stopped
+ */
+export async function retryFailed(run: Run, rules: RolloutRules): Promise<Ending | null> {
+  const { state, control, recorder } = run;
+  for (let attempt = 2; attempt <= rules.retryAttempts && evidenceOf(state.counts).failures > 0; attempt++) {
+    const { failures } = evidenceOf(state.counts);
+    await waitActive(state, control, {
+      ms: rules.retryDelaySeconds * 1000,
+      what: `try ${attempt} of ${devices(failures)} that failed`,
+      wake: () => state.advance,
+    });
+    state.advance = false;
+    await recorder.settled();
+    const told = await quick.retryDevices.executeWithOptions(
+      { summary: `write the target state of ${failures} failed ${failures === 1 ? 'device' : 'devices'} again` },
+      [{ rolloutId: state.input.rolloutId, attempt }],
+    );
+    await read(run, null, null);
+    // A call that was repeated says that it told nobody, though the one before it did.
+    if (told === 0 && !isOnTheWay(run)) return null;
+    // They are judged anew: what was excused is what the next verdict is about.
+    state.excused.overall = 0;
+    const ending = await settleAll(run, rules);
+    if (ending !== null) return ending;
+  }
+  return null;
+}
+
+/** Devices that were told by a command after their batch, or are being put back alone, are waited for. @throws Stopped */
+export async function settleRest(run: Run, rules: RolloutRules): Promise<Ending | null> {
+  const { state, control } = run;
+  const looks = growingLooks((rules.rollbackTimeoutSeconds * 1000) / 4, rules.rollbackTimeoutSeconds * 1000);
+  for (;;) {
+    await read(run, null, null);
+    if (isOnTheWay(run)) {
+      const ending = await settleAll(run, rules);
+      if (ending !== null) return ending;
+    }
+    const putBack = state.counts.rolling_back ?? 0;
+    if (putBack === 0) return null;
+    looks.waited(
+      await waitActive(state, control, {
+        ms: looks.nextMs(),
+        what: `${devices(putBack)} to confirm that the previous image is back`,
+        wake: () => state.look,
+      }),
+    );
+    state.look = false;
+  }
+}
+
+function isOnTheWay({ state }: Run): boolean {
+  const { attempted, settled } = evidenceOf(state.counts);
+  return attempted > settled;
+}
+
+async function settleAll(run: Run, rules: RolloutRules): Promise<Ending | null> {
+  for (;;) {
+    const judged = await workUntilVerdict(run, rules, { batch: null, soakSeconds: null });
+    if (judged.kind !== 'fail') return null;
+    const ending = await onFailure(run, rules, judged);
+    if (ending !== null) return ending;
+  }
+}

@@ -1,0 +1,179 @@
+import { ActivityCancellationType, CancellationScope, condition } from '@temporalio/workflow';
+import type { ApplyBatchResult } from '../activities/apply';
+import type { ReadHealthResult } from '../activities/judge';
+import type { RolloutRules } from '../domain/rules';
+import { evidenceOf, nextRule, verdict, withoutExcused, type Evidence, type Verdict } from '../domain/verdict';
+import type { Held } from '../domain/write-permit';
+import { chunked, quick } from './activity-options';
+import { heldSentence } from './held';
+import { devices, type Run } from './run';
+import type { RolloutState } from './state';
+import { checkStop, growingLooks, waitActive, whileRunning } from './waiting';
+import { recordWords } from './words';
+
+/** A verdict that is decided, with the counts of the batch that it was made from. */
+export type Judged = Exclude<Verdict, { kind: 'wait' }> & { counts: ReadHealthResult['batch'] };
+
+/** Without a signal a batch is looked at after a quarter of its time, then ever more rarely. */
+const FIRST_LOOK = 1 / 4;
+/** A freeze may end early, and a signal that says so may be lost. */
+const LONGEST_LOOK_MS = 6 * 60 * 60 * 1000;
+/** The database's clock and the workflow's differ by a little: a look at the very moment would come too soon. */
+const MARGIN_MS = 50;
+/** How soon a batch that was held back in the middle is tried again. */
+const HELD_BACK_MS = 5000;
+
+interface Seen extends ReadHealthResult {
+  held: Held | null;
+}
+
+export interface WorkScope {
+  /** Null: nobody is told, and all devices of all batches are judged at once. */
+  batch: number | null;
+  /** Null gives each device the soak of its own batch. */
+  soakSeconds: number | null;
+}
+
+/**
+ * Tells the devices of a batch, as soon as their windows and freezes let it, and waits until its verdict is decided: by signals
+ * that its outcome may have changed, by the timer as a safety net, at the latest by the devices' own deadlines, which turn what
+ * is not settled into failures. Clocks stand still while paused. @throws Stopped
+ */
+export async function workUntilVerdict(run: Run, rules: RolloutRules, scope: WorkScope): Promise<Judged> {
+  const { state, control, recorder } = run;
+  const looks = growingLooks(rules.healthTimeoutSeconds * 1000 * FIRST_LOOK, LONGEST_LOOK_MS);
+  let { soakSeconds } = scope;
+  let seen = scope.batch === null ? await read(run, scope.batch, soakSeconds) : await tell(run, rules, scope.batch);
+  for (;;) {
+    const judged = judge(state, seen, rules, scope);
+    if (judged !== null) return { ...judged, counts: seen.batch };
+    const evidence = evidenceOf(seen.batch);
+    enter(run, seen, evidence);
+    const due = dueMs(seen, evidence);
+    const passedMs = await waitActive(state, control, {
+      ms: Math.max(Math.min(due ?? Infinity, looks.nextMs()), MARGIN_MS),
+      what: waitsFor(seen, evidence),
+      nextRule: nextRule(withoutExcused(evidence, excusedIn(state, scope)), rules),
+      untilMs: due,
+      wake: () => state.look || state.advance,
+    });
+    looks.waited(passedMs);
+    if (state.advance) soakSeconds = 0;
+    state.look = state.advance = false;
+    await recordWords(control);
+    checkStop(state);
+    // A resume moves soaks and deadlines on by the length of the pause: that must be written before they are judged.
+    await recorder.settled();
+    seen = { ...(await read(run, scope.batch, soakSeconds)), held: seen.held };
+    if (scope.batch !== null && (seen.batch.pending ?? 0) > 0)
+      seen = { ...seen, ...(await tell(run, rules, scope.batch)) };
+  }
+}
+
+function excusedIn({ excused }: RolloutState, { batch }: WorkScope): number {
+  return batch === null ? excused.overall : excused.batch;
+}
+
+function judge(
+  state: RolloutState,
+  seen: Seen,
+  rules: RolloutRules,
+  scope: WorkScope,
+): Exclude<Verdict, { kind: 'wait' }> | null {
+  const batch = withoutExcused(evidenceOf(seen.batch), excusedIn(state, scope));
+  const overall = withoutExcused(evidenceOf(seen.overall), state.excused.overall);
+  const judged = verdict(batch, overall, rules);
+  return judged.kind === 'wait' ? null : judged;
+}
+
+/** While some are on their way it is in progress; while all that is left waits for its time, scheduled. */
+function enter({ state, control }: Run, { held }: Seen, evidence: Evidence): void {
+  const phase = held !== null && evidence.settled === evidence.attempted ? 'scheduled' : 'in_progress';
+  if (phase === state.phase) return;
+  state.phase = phase;
+  if (phase === 'scheduled' && held !== null) {
+    control.note('rollout.scheduled', { reason: heldSentence(held), data: { until: held.until } });
+  }
+}
+
+/** The moment at which something is decided by time alone. */
+function dueMs({ held, soakDueSeconds, deadlineSeconds }: Seen, evidence: Evidence): number | null {
+  const onTheirWay = evidence.attempted - evidence.settled - evidence.soaking;
+  const opens = held?.until == null ? null : Math.max(Date.parse(held.until) - Date.now(), 0);
+  const ends = onTheirWay > 0 ? deadlineSeconds : (soakDueSeconds ?? deadlineSeconds);
+  const own = ends === null ? null : Math.max(ends * 1000, 0);
+  if (opens === null && own === null) return null;
+  return Math.min(opens ?? Infinity, own ?? Infinity) + MARGIN_MS;
+}
+
+function waitsFor({ held }: Seen, evidence: Evidence): string {
+  const open = evidence.attempted - evidence.settled;
+  const soaking = open > 0 && open === evidence.soaking;
+  const own = open === 0 ? null : `${soaking ? 'the soak' : 'health'} of ${devices(open)}`;
+  if (held === null) return own ?? 'devices to be put back';
+  return own === null ? heldSentence(held) : `${own}, and ${heldSentence(held)}`;
+}
+
+/** Moves on what time decides, and counts. @throws Stopped */
+export async function read({ state, control }: Run, batch: number | null, soakSeconds: number | null): Promise<Seen> {
+  const summary = batch === null ? 'count all devices' : `batch ${batch}: count its devices`;
+  const seen = await quick.readHealth.executeWithOptions({ summary }, [
+    { rolloutId: state.input.rolloutId, batch, soakSeconds },
+  ]);
+  checkStop(state);
+  state.counts = seen.overall;
+  control.show();
+  return { ...seen, held: null };
+}
+
+/** Tells until nobody is left who may be told: a pause in the middle stops the activity, a resume goes on. */
+async function tell(run: Run, rules: RolloutRules, batch: number): Promise<Seen> {
+  const { state, control, recorder } = run;
+  for (;;) {
+    await whileRunning(state);
+    await recorder.settled();
+    const result = await untilStopped(state, () => apply(run, batch));
+    state.counts = result.overall;
+    control.show();
+    if (result.done) {
+      const onTheirWay = evidenceOf(result.batch).attempted > evidenceOf(result.batch).settled;
+      return { ...result, soakDueSeconds: null, deadlineSeconds: onTheirWay ? rules.healthTimeoutSeconds : null };
+    }
+    if (result.ended) {
+      state.stop = { kind: 'cancel', reason: 'the rollout was ended in the database', actor: 'fleetwave' };
+      checkStop(state);
+    }
+    // Held back by what the database says; if no pause explains it, it is not asked again in a tight loop.
+    await waitActive(state, control, {
+      ms: HELD_BACK_MS,
+      what: 'the rollout to be allowed to go on',
+      wake: () => state.paused,
+    });
+  }
+}
+
+function apply({ state }: Run, batch: number): Promise<ApplyBatchResult> {
+  return chunked.applyBatch.executeWithOptions(
+    {
+      summary: `batch ${batch}: write the target state of its devices`,
+      cancellationType: ActivityCancellationType.TRY_CANCEL,
+    },
+    [{ rolloutId: state.input.rolloutId, batch }],
+  );
+}
+
+/** A stop does not wait for the activity: what that still writes is put back or left, by the state it finds. */
+async function untilStopped<T>(state: RolloutState, work: () => Promise<T>): Promise<T> {
+  const scope = new CancellationScope();
+  let over = false;
+  const result = scope.run(work).finally(() => {
+    over = true;
+  });
+  await Promise.race([result, condition(() => over || state.stop !== null)]);
+  if (state.stop !== null) {
+    result.catch(() => undefined);
+    scope.cancel();
+  }
+  checkStop(state);
+  return result;
+}

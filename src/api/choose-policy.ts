@@ -29,7 +29,7 @@ export async function choosePolicies(
   client: Pick<PoolClient, 'query'>,
   { image, tag }: Pick<Push, 'image' | 'tag'>,
 ): Promise<ChosenPolicies> {
-  const enabled = (await readEnabledPolicies(client)).map((policy) => ({
+  const enabled = (await readEnabledPolicies(client, image, tag)).map((policy) => ({
     ...policy,
     enabled: true,
     selection: toSelection(policy),

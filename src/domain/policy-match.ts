@@ -43,6 +43,13 @@ export function selectPolicy<Policy extends MatchablePolicy>(
   };
 }
 
+/** What else of a policy decides which devices it decides about, and beside what its rollout runs. */
+export interface SelectivePolicy extends MatchablePolicy {
+  selection: SelectedDevices;
+  /** Of its rollout of the pushed tag that has not ended. */
+  laneInUse: string | null;
+}
+
 /** One policy's part in a push. */
 export interface DecidingPolicy<Policy extends MatchablePolicy> {
   policy: Policy;
@@ -56,9 +63,11 @@ export interface DecidingPolicy<Policy extends MatchablePolicy> {
 /**
  * The policies for a push, in the order of `selectPolicy`: the first decides for every device that it selects, each further one
  * for devices that none before it selects, whatever became of those. One that is left no device by what one policy before it
- * selects is none of them; so a policy that selects every device is the last.
+ * selects is none of them; so a policy that selects every device is the last. The first has the first lane, unless another of
+ * them still has a rollout there: a policy stays in its lane until that has ended, so that a push, after somebody has changed
+ * the order of the policies, supersedes or queues behind its own policy's rollout and no other's.
  */
-export function decidingPolicies<Policy extends MatchablePolicy & { selection: SelectedDevices }>(
+export function decidingPolicies<Policy extends SelectivePolicy>(
   policies: readonly Policy[],
   reference: Pick<ImageReference, 'image' | 'tag'>,
 ): { deciding: DecidingPolicy<Policy>[]; candidates: Policy[] } {
@@ -75,10 +84,12 @@ export function decidingPolicies<Policy extends MatchablePolicy & { selection: S
         deciding.length === 0
           ? selected.why
           : `"${policy.imagePattern}" decides for the devices that it selects and the policies before it (${before}) do not`,
-      lane: deciding.length === 0 ? firstLane : policy.id,
+      lane: policy.laneInUse ?? policy.id,
       except,
     });
   }
+  const [first] = deciding;
+  if (first?.policy.laneInUse === null && !deciding.some(({ lane }) => lane === firstLane)) first.lane = firstLane;
   return { deciding, candidates: selected.candidates };
 }
 

@@ -230,7 +230,7 @@ describe('commands', () => {
   });
 
   test('503 while the workflow has not started or Temporal is away, 409 when somebody terminated it', async () => {
-    const waiting = await command(await rollout({ status: 'pending', dispatched: false }), 'cancel');
+    const waiting = await command(await rollout({ status: 'pending', dispatched: false }), 'pause');
     expect([waiting.status, waiting.headers.get('retry-after')]).toEqual([503, '5']);
     rig.temporal.outcome = new TemporalUnavailable('away');
     expect((await command(await rollout(), 'pause')).status).toBe(503);
@@ -247,6 +247,16 @@ describe('commands', () => {
     const ended = await rig.admin('GET', `/api/v1/rollouts/${id}`);
     expect(ended.json).toMatchObject({ status: 'cancelled', reason: 'not needed' });
     expect((await command(id, 'cancel')).status).toBe(409);
+  });
+
+  test('cancel ends a rollout whose workflow is still to be started: one that is queued may wait for days', async () => {
+    const id = await rollout({ status: 'pending', dispatched: false });
+    expect((await command(id, 'cancel', { reason: 'not needed' })).status).toBe(202);
+    expect((await rig.admin('GET', `/api/v1/rollouts/${id}`)).json).toMatchObject({
+      status: 'cancelled',
+      reason: 'not needed',
+    });
+    expect(rig.temporal.signals).toEqual([]);
   });
 
   test('refuses unknown fields and long reasons', async () => {

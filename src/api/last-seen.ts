@@ -12,13 +12,23 @@ export interface LastSeen {
   stop(): Promise<void>;
 }
 
+export interface LastSeenOptions {
+  everyMs?: number;
+  /** Told after each write who was seen; does not throw. */
+  written?: (deviceUuids: readonly string[]) => Promise<void>;
+}
+
 /** `online` looks back 300 s, so a few seconds' delay never shows. */
 const FLUSH_EVERY_MS = 3000;
 /** Keeps one statement's locks and arrays small. */
 const CHUNK = 5000;
 
 /** Gathers polls in memory and writes them in groups, so that a poll itself writes nothing. */
-export function createLastSeen(pool: Pool, log: Logger, everyMs: number = FLUSH_EVERY_MS): LastSeen {
+export function createLastSeen(
+  pool: Pool,
+  log: Logger,
+  { everyMs = FLUSH_EVERY_MS, written = () => Promise.resolve() }: LastSeenOptions = {},
+): LastSeen {
   let marks = new Map<string, Date>();
   /** Being written: still answered by `latest`, and put back if the write fails. */
   let writing = new Map<string, Date>();
@@ -29,11 +39,13 @@ export function createLastSeen(pool: Pool, log: Logger, everyMs: number = FLUSH_
     marks = new Map();
     try {
       for (const chunk of chunks([...writing])) {
+        const uuids = chunk.map(([uuid]) => uuid);
         await recordLastSeen(
           pool,
-          chunk.map(([uuid]) => uuid),
+          uuids,
           chunk.map(([, at]) => at),
         );
+        await written(uuids);
       }
     } catch (error) {
       log.warn({ err: error, devices: writing.size }, 'could not write when devices were last seen; trying again');

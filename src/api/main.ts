@@ -10,6 +10,7 @@ import { startDispatcher } from './dispatcher';
 import { createLastSeen } from './last-seen';
 import { createMetrics } from './metrics';
 import { createOperators } from './operators';
+import { tellReturns } from './returns';
 import { closeServer, listen } from './server';
 import { createTemporalGateway } from './temporal';
 
@@ -47,7 +48,7 @@ async function startApi(config: Config, log: Logger): Promise<RunningApi> {
     log,
     signal: (workflowId, name, payload) => temporal.signal(workflowId, name, payload),
   });
-  const lastSeen = createLastSeen(pool, log);
+  const lastSeen = createLastSeen(pool, log, { written: tellReturns({ pool, log, temporal }) });
   const readiness = { stopping: false };
   const operators = createOperators(pool, config.FLEETWAVE_ADMIN_TOKEN);
   const server = createServer(

@@ -40,6 +40,7 @@ export const RolloutWithBatches = Rollout.extend({
       requires_approval: z.boolean(),
       delay_seconds: z.number().int().nullable(),
       soak_seconds: z.number().int().nullable(),
+      lane: z.enum(['plan', 'catch_up']),
       status: z.enum(['pending', 'in_progress', 'passed', 'failed', 'skipped', 'stopped']),
       verdict: z.enum(['pass', 'fail']).nullable(),
       rule: z.string().nullable(),
@@ -75,9 +76,9 @@ export function shownBatch(
   row: BatchRow,
   counted: readonly DeviceCount[],
 ): z.infer<typeof RolloutWithBatches>['batches'][number] {
-  const { number, planned, requires_approval, delay_seconds, soak_seconds, status, rule, explanation } = row;
+  const { number, planned, requires_approval, delay_seconds, soak_seconds, lane, status, rule, explanation } = row;
   return {
-    ...{ number, planned, requires_approval, delay_seconds, soak_seconds, status },
+    ...{ number, planned, requires_approval, delay_seconds, soak_seconds, lane, status },
     verdict: status === 'passed' ? 'pass' : status === 'failed' ? 'fail' : null,
     ...{ rule, explanation },
     counts: {
@@ -93,12 +94,12 @@ export function shownBatch(
 
 function countsOf(counted: readonly DeviceCount[], leftOut: number): PublicCounts {
   const planned: StatusCounts = {};
-  let unplanned = 0;
-  for (const { batch, status, devices } of counted) {
-    if (batch === null) unplanned += devices;
-    else planned[status] = (planned[status] ?? 0) + devices;
+  let notPlanned = 0;
+  for (const { unplanned, kind, devices } of counted) {
+    if (unplanned) notPlanned += devices;
+    else planned[kind] = (planned[kind] ?? 0) + devices;
   }
-  return publicCounts(planned, { alreadyOnTarget: unplanned - leftOut, leftOut });
+  return publicCounts(planned, { alreadyOnTarget: notPlanned - leftOut, leftOut });
 }
 
 /**

@@ -1,6 +1,8 @@
 import type { Pool } from 'pg';
 import type { DeviceStatus, RolloutStatus } from '../domain/rollout-states';
 import type { Strategy } from '../domain/rules';
+import type { CountedStatus } from '../domain/verdict';
+import { COUNTED_AS } from './tally';
 
 export interface RolloutRow {
   id: string;
@@ -68,16 +70,19 @@ export async function readRollout(pool: Pool, id: string): Promise<RolloutRow | 
 
 export interface DeviceCount {
   rollout_id: string;
-  /** Null for devices that the plan left out: on target already, or by the tag rule. */
+  /** Null for devices that have none: left out by the plan, or newcomers that wait for a wave. */
   batch: number | null;
-  status: DeviceStatus;
+  /** Left out by the plan: on target already, or by the tag rule. */
+  unplanned: boolean;
+  kind: CountedStatus;
   devices: number;
 }
 
-/** Devices by batch and state, read from the index alone. */
+/** Devices by batch and kind. */
 export async function countDevices(pool: Pool, rolloutIds: readonly string[]): Promise<DeviceCount[]> {
   const { rows } = await pool.query<DeviceCount>(
-    'select rollout_id, batch, status, count(*)::int as devices from device_rollout_status where rollout_id = any($1::uuid[]) group by 1, 2, 3',
+    `select s.rollout_id, s.batch, s.batch is null and s.deferred_at is null as unplanned, ${COUNTED_AS} as kind, count(*)::int as devices
+       from device_rollout_status s where s.rollout_id = any($1::uuid[]) group by 1, 2, 3, 4`,
     [rolloutIds],
   );
   return rows;
@@ -89,6 +94,7 @@ export interface BatchRow {
   requires_approval: boolean;
   delay_seconds: number | null;
   soak_seconds: number | null;
+  lane: 'plan' | 'catch_up';
   status: 'pending' | 'in_progress' | 'passed' | 'failed' | 'skipped' | 'stopped';
   rule: string | null;
   explanation: string | null;
@@ -98,7 +104,7 @@ export interface BatchRow {
 
 export async function readRolloutBatches(pool: Pool, rolloutId: string): Promise<BatchRow[]> {
   const { rows } = await pool.query<BatchRow>(
-    'select number, planned, requires_approval, delay_seconds, soak_seconds, status, rule, explanation, started_at, ended_at from rollout_batches where rollout_id = $1 order by number',
+    'select number, planned, requires_approval, delay_seconds, soak_seconds, lane, status, rule, explanation, started_at, ended_at from rollout_batches where rollout_id = $1 order by number',
     [rolloutId],
   );
   return rows;

@@ -14,7 +14,9 @@ export function noteworthyOutcome(input: {
   if (input.status === 'rolling_back') return input.rollingBack === 0 ? 'rolled back' : null;
   const evidence = evidenceOf(input.counts);
   const judged = verdict(evidence, evidence, input.rules);
-  if (judged.kind === 'fail') return `fail: ${judged.rule}`;
+  // Where the policy goes on in spite of it, that the rest has settled is news again.
+  const settled = evidence.pending === 0 && evidence.settled === evidence.attempted;
+  if (judged.kind === 'fail') return `fail: ${judged.rule}${settled ? ', settled' : ''}`;
   if (judged.kind === 'pass') return 'settled';
   // All that is left to wait for is the soak: the workflow sets its timer to the moment when the last one is due.
   const onTheirWay = evidence.attempted - evidence.settled - evidence.soaking;

@@ -70,7 +70,7 @@ export async function startApiRig(environment: Record<string, string> = {}): Pro
     temporal,
     dispatcher: { wake: () => undefined },
     watcher: { touched: (touched) => void touches.push(...touched) },
-    lastSeen: createLastSeen(database.pool, log, 3_600_000),
+    lastSeen: createLastSeen(database.pool, log, { everyMs: 3_600_000 }),
     operators: createOperators(database.pool, ADMIN_TOKEN),
     metrics: createMetrics(database.pool),
     readiness: { stopping: false },

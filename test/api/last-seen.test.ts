@@ -28,7 +28,7 @@ const seen = async (uuids: string[]) =>
 
 test('thousands of marks are a few statements, and a deleted device harms none of them', async () => {
   const uuids = await devices(7000);
-  const lastSeen = createLastSeen(database.pool, log, HOUR);
+  const lastSeen = createLastSeen(database.pool, log, { everyMs: HOUR });
   for (const uuid of [...uuids, randomUUID()]) lastSeen.mark(uuid);
   await lastSeen.stop();
   expect(await seen(uuids)).toBe(7000);
@@ -41,7 +41,7 @@ test('marks outlive a write that failed, and time never goes back', async () => 
   const pool = {
     query: (...args: any[]) => (broken ? Promise.reject(new Error('away')) : (database.pool.query as any)(...args)),
   } as any;
-  const lastSeen = createLastSeen(pool, log, HOUR);
+  const lastSeen = createLastSeen(pool, log, { everyMs: HOUR });
   lastSeen.mark(uuid);
   await lastSeen.flush();
   expect(lastSeen.latest(uuid)).toBeInstanceOf(Date);
@@ -49,7 +49,7 @@ test('marks outlive a write that failed, and time never goes back', async () => 
   await lastSeen.stop();
   expect(await seen([uuid])).toBe(1);
   await database.pool.query(`update devices set last_seen_at = now() + interval '1 hour' where uuid = $1`, [uuid]);
-  const late = createLastSeen(database.pool, log, HOUR);
+  const late = createLastSeen(database.pool, log, { everyMs: HOUR });
   late.mark(uuid);
   await late.stop();
   const { rows } = await database.pool.query('select last_seen_at > now() as ahead from devices where uuid = $1', [
@@ -61,7 +61,7 @@ test('marks outlive a write that failed, and time never goes back', async () => 
 test('two processes that write the same devices at once do not block each other for good', async () => {
   const uuids = await devices(2000);
   const writers = [uuids, [...uuids].reverse()].map((order) => {
-    const lastSeen = createLastSeen(database.pool, log, HOUR);
+    const lastSeen = createLastSeen(database.pool, log, { everyMs: HOUR });
     for (const uuid of order) lastSeen.mark(uuid);
     return lastSeen;
   });

@@ -156,6 +156,7 @@ export async function finish(run: Run, ending: Ending): Promise<{ status: string
   const { state, control, recorder } = run;
   // From here on a command does nothing and is told so.
   state.phase = ending.status;
+  state.waiting = null;
   await recorder.end();
   const waited = await quick.finishRollout.executeWithOptions(
     { summary: summaryOf(`${ending.status.replaceAll('_', ' ')}: ${ending.reason}`) },
@@ -163,7 +164,6 @@ export async function finish(run: Run, ending: Ending): Promise<{ status: string
   );
   await wakeOthers(waited);
   state.because = ending.error ?? ending.reason;
-  state.waiting = null;
   control.show();
   return { status: ending.status, reason: ending.error ?? ending.reason };
 }

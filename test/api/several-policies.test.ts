@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { createRandom } from '../../src/agent/random';
 import { countStatements, digestOf, envelope, startIntake, type EventFields } from '../support/intake';
 import { plannedDevices, seedFleet } from '../support/policy-lanes';
 import { startApiRig, type ApiRig, type Reply } from './api-rig';
@@ -297,6 +298,44 @@ describe('which devices a policy decides about', () => {
     expect([deciding.length, deciding.includes(twin), deciding.includes(within)]).toEqual([2, false, false]);
     expect(deciding[1]).toBe(wider);
   });
+});
+
+test('whatever the policies select, each device that one of them selects is planned once, by the first that does', async () => {
+  const random = createRandom('several policies');
+  const one = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)] as T;
+  const fleets = ['a', 'b', 'c'];
+  for (let round = 0; round < 8; round += 1) {
+    await pool().query('truncate webhook_deliveries, image_rollouts, image_update_policies, devices cascade');
+    const devices = Array.from({ length: 40 }, () => ({
+      fleetId: one(fleets),
+      tags: { ring: one(fleets), site: one(fleets) },
+    }));
+    const uuids = await seedFleet(pool(), devices, `${TEAM_API}:7.4`);
+    const policies = Array.from({ length: 6 }, (_, index) => ({
+      priority: 900 - index,
+      ...(random() < 0.5 ? { fleet_id: one(fleets) } : {}),
+      ...(random() < 0.5 ? { device_tags: { [one(['ring', 'site'])]: one(fleets) } } : {}),
+      ...(random() < 0.3 ? { device_uuids: uuids.filter(() => random() < 0.4) } : {}),
+    }));
+    const policyIds: string[] = [];
+    for (const fields of policies) policyIds.push(await policy(fields));
+
+    const expected = policies.map((): string[] => []);
+    for (const [index, { fleetId, tags }] of devices.entries()) {
+      const uuid = uuids[index] ?? '';
+      const first = policies.findIndex(
+        (each) =>
+          (each.fleet_id ?? fleetId) === fleetId &&
+          Object.entries(each.device_tags ?? {}).every(([key, value]) => tags[key as 'ring'] === value) &&
+          (each.device_uuids ?? [uuid]).includes(uuid),
+      );
+      expected[first]?.push(uuid);
+    }
+    const planned = policies.map((): string[] => []);
+    for (const result of (await push()).json.results)
+      planned[policyIds.indexOf(result.policy_id)] = await plannedDevices(pool(), result.rollout_id);
+    expect(planned).toEqual(expected.map((list) => list.sort()));
+  }
 });
 
 describe('policies of which some refuse', () => {

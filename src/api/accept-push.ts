@@ -47,6 +47,8 @@ interface AskedPush {
   push: Push;
   revision: Revision | null;
   origin: Origin;
+  /** Of all policies that decide about it. */
+  lanes: string[];
 }
 
 /**
@@ -61,7 +63,7 @@ export async function acceptPush(
   decided: readonly string[] = [],
 ): Promise<Accepted[]> {
   const { policies } = await choosePolicies(client, push);
-  const asked = { push, revision, origin };
+  const asked = { push, revision, origin, lanes: policies.map((policy) => policy.lane) };
   if (policies.length === 0) return decided.length > 0 ? [] : [await withoutPolicy(client, asked)];
   let passage: Passage | undefined;
   // The decision is about tag and digest: one request for all policies that need it.
@@ -90,7 +92,7 @@ async function withoutPolicy(client: PoolClient, { push, revision: asked, origin
 async function acceptUnder(
   client: PoolClient,
   policy: ChosenPolicy,
-  { push, revision: asked, origin }: AskedPush,
+  { push, revision: asked, origin, lanes }: AskedPush,
   pass: (digest: string | null, revision: Revision) => Promise<Passage>,
 ): Promise<Accepted> {
   const { image, tag, pushedAt } = push;
@@ -117,7 +119,7 @@ async function acceptUnder(
     }
   }
   const rolloutId = await insertRollout(client, {
-    ...{ image, tag, digest, lane, policyId, workflowId, rules, pushedAt },
+    ...{ image, tag, digest, lane, lanes, policyId, workflowId, rules, pushedAt },
     imageName: push.imageName,
     registry: push.registry,
     repository: push.repository,

@@ -90,6 +90,8 @@ export interface NewRollout {
   selection: DeviceSelection;
   policyId: string;
   lane: string;
+  /** Of all policies that decide about this push. */
+  lanes: readonly string[];
   trigger: 'webhook' | 'manual';
   actor: string;
   deliveryId: string | null;
@@ -101,7 +103,8 @@ export interface NewRollout {
 
 /**
  * Writes the rollout, its first events, and the end of an older push of the tag and lane that was not started yet, in one
- * statement.
+ * statement. So ends one in a lane whose policy decides no more: started later, it would undo this push on devices that are
+ * another policy's by now.
  * The policy may have been deleted since it was read; its rules were copied, so the rollout goes on without its id.
  * One that is planned already runs, though nobody has noted its start yet: that run is asked to give way when this starts.
  * `created_at` is taken under the tag's lock, not from the transaction's start: it is the order of acceptance.
@@ -113,12 +116,13 @@ export async function insertRollout(client: PoolClient, rollout: NewRollout): Pr
                                    rules, selection, trigger, actor, delivery_id, pushed_at, workflow_id, lane, created_at)
        select $1, $2, $3, $4, $5, $6, $7, $8::integer, $9::text,
               (select id from image_update_policies where id = $10 for key share), $11, $12, $13, $14, $15, $16, $17, $19,
-              greatest(clock_timestamp(), max(created_at) + interval '1 microsecond')
+              greatest(fleetwave.clock(), max(created_at) + interval '1 microsecond')
          from image_rollouts where image = $1 and tag = $5
        returning id
      ), overtaken as (
-       update image_rollouts set status = 'superseded', ended_at = now(), reason = 'a newer push of the tag was accepted before it was started'
-        where workflow_id = $17 and dispatched_at is null and planned_at is null and ended_at is null
+       update image_rollouts set status = 'superseded', ended_at = fleetwave.now(), reason = 'a newer push of the tag was accepted before it was started'
+        where (workflow_id = $17 or image = $1 and tag = $5 and lane <> all ($20::text[]))
+          and dispatched_at is null and planned_at is null and ended_at is null
        returning id
      ), told as (
        insert into rollout_events (rollout_id, type, actor, reason, data)
@@ -150,6 +154,7 @@ export async function insertRollout(client: PoolClient, rollout: NewRollout): Pr
       rollout.workflowId,
       JSON.stringify(rollout.origin),
       rollout.lane,
+      rollout.lanes,
     ],
   );
   const id = rows[0]?.id;

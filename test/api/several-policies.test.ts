@@ -215,6 +215,16 @@ describe('a push under two policies of two fleets', () => {
     ]);
   });
 
+  test('one that has not started ends when a push comes about whose devices its policy decides no more', async () => {
+    await policy({ image_pattern: '**', priority: 1 });
+    const [, inVehicles = ''] = ids(await push());
+    await rig.admin('DELETE', `/api/v1/image-policies/${vehicles}`);
+    expect((await rollouts()).map((row) => row.status)).toEqual(['pending', 'pending', 'pending']);
+    await push({ id: 'e2', digest: B });
+    expect((await rollouts()).find((row) => row.id === inVehicles)).toMatchObject({ status: 'superseded' });
+    expect((await rollouts()).filter((row) => row.status === 'pending')).toHaveLength(2);
+  });
+
   test('the preview tells both plans, and a trigger with its hash is refused once either has changed', async () => {
     await seedFleet(pool(), [{ fleetId: 'shops' }, { fleetId: 'vehicles' }], `${TEAM_API}:7.4`);
     const json = await preview();

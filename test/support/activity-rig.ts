@@ -42,7 +42,7 @@ export async function createActivityRig({ chunkSize = 3 } = {}): Promise<Activit
   const act = Object.fromEntries(
     Object.entries(activities).map(([name, activity]) => [
       name,
-      (input: never) => new MockActivityEnvironment().run(activity as (given: never) => Promise<unknown>, input),
+      (input: never) => new MockActivityEnvironment().run(activity, input),
     ]),
   ) as unknown as Activities;
   const rows = async <Row>(sql: string, values: unknown[] = []): Promise<Row[]> =>

@@ -45,31 +45,37 @@ export const RolloutStatusAnswer = z.looseObject({
 });
 export type RolloutStatusAnswer = z.infer<typeof RolloutStatusAnswer>;
 
-export const Preview = z.looseObject({
-  image: z.string(),
-  tag: z.string(),
+const PreviewedPlan = z.looseObject({
+  requires_approval: z.boolean(),
+  counts: Counts,
+  batches: z.array(
+    z.looseObject({
+      number: z.number(),
+      planned: z.number(),
+      requires_approval: z.boolean(),
+      delay_seconds: z.number(),
+      soak_seconds: z.number(),
+    }),
+  ),
+  left_out: z.array(z.looseObject({ reason: z.string(), count: z.number() })),
+  takes_over_from: z.array(z.looseObject({ rollout_id: z.string(), tag: z.string(), devices: z.number() })),
+  earliest_end: z.string(),
+});
+
+/** What one policy would do with a push. */
+const PreviewedPart = z.looseObject({
   outcome: z.string(),
   detail: z.string().nullish(),
   policy: z.looseObject({ id: z.string(), why: z.string() }).nullish(),
-  plan: z
-    .looseObject({
-      requires_approval: z.boolean(),
-      counts: Counts,
-      batches: z.array(
-        z.looseObject({
-          number: z.number(),
-          planned: z.number(),
-          requires_approval: z.boolean(),
-          delay_seconds: z.number(),
-          soak_seconds: z.number(),
-        }),
-      ),
-      left_out: z.array(z.looseObject({ reason: z.string(), count: z.number() })),
-      takes_over_from: z.array(z.looseObject({ rollout_id: z.string(), tag: z.string(), devices: z.number() })),
-      earliest_end: z.string(),
-    })
-    .nullish(),
+  plan: PreviewedPlan.nullish(),
+});
+export type PreviewedPart = z.infer<typeof PreviewedPart>;
+
+export const Preview = PreviewedPart.extend({
+  image: z.string(),
+  tag: z.string(),
   plan_hash: z.string().nullish(),
+  further: z.array(PreviewedPart).default([]),
 });
 
 export const CommandAnswer = z.object({ effect: z.string() });

@@ -1,4 +1,4 @@
-import { Preview } from './answers';
+import { Preview, type PreviewedPart } from './answers';
 import type { ApiClient } from './api-client';
 import { drawTable } from './table';
 import type { Terminal } from './terminal';
@@ -19,9 +19,17 @@ export async function previewImage(
     terminal.write(`${JSON.stringify(preview, undefined, 2)}\n`);
     return;
   }
-  const { policy, plan } = preview;
   terminal.write(`A push of ${preview.image}:${preview.tag} now: ${preview.outcome}\n`);
-  if (preview.detail != null) terminal.write(`${preview.detail}\n`);
+  writePart(preview, terminal);
+  for (const part of preview.further) {
+    terminal.write(`\nAnd for other devices: ${part.outcome}\n`);
+    writePart(part, terminal);
+  }
+  if (preview.plan_hash != null) terminal.write(`plan_hash ${preview.plan_hash}\n`);
+}
+
+function writePart({ detail, policy, plan }: PreviewedPart, terminal: Terminal): void {
+  if (detail != null) terminal.write(`${detail}\n`);
   if (policy != null) terminal.write(`Policy ${policy.id}: ${policy.why}\n`);
   if (plan == null) return;
   const { planned = 0, already_on_target: onTarget = 0 } = plan.counts;
@@ -38,5 +46,5 @@ export async function previewImage(
   for (const { devices, tag, rollout_id: id } of plan.takes_over_from)
     terminal.write(`Takes ${devices} devices from the rollout of ${tag}, ${id}\n`);
   if (plan.requires_approval) terminal.write('It waits for approval before it starts.\n');
-  terminal.write(`Ends ${plan.earliest_end} at the earliest\nplan_hash ${preview.plan_hash ?? ''}\n`);
+  terminal.write(`Ends ${plan.earliest_end} at the earliest\n`);
 }

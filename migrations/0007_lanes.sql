@@ -31,7 +31,17 @@ declare
 begin
   for change in select value from jsonb_array_elements(changes) loop
     services := reported -> (change ->> 'app_id') -> 'services';
-    service := services -> fleetwave.service_position(services, change);
+    continue when services is null or jsonb_typeof(services) <> 'array';
+    -- Which service is meant is decided as isService does: agents report ids as text or number, or name a service alone.
+    service := (
+      select value from jsonb_array_elements(services) with ordinality as found (value, place)
+       where jsonb_typeof(value) = 'object'
+         and case when change ->> 'service_id' is not null and jsonb_typeof(value -> 'serviceId') in ('string', 'number')
+                    then value ->> 'serviceId' = change ->> 'service_id'
+                  when change ->> 'service' is not null and jsonb_typeof(value -> 'serviceName') = 'string' and value ->> 'serviceName' <> ''
+                    then value ->> 'serviceName' = change ->> 'service'
+                  else place - 1 = (change ->> 'index')::integer end
+       order by place limit 1);
     if lower(service ->> 'status') in ('exited', 'dead', 'failed', 'rejected', 'error', 'crashloopbackoff', 'errimagepull', 'imagepullbackoff')
        or lower(service ->> 'health') = 'unhealthy' then
       return true;

@@ -34,7 +34,7 @@ export function applyActivities({ pool, chunkSize }: ActivityDeps) {
         if (chunk.written > 0) await forgetSignal(pool, input);
         heartbeat(chunk);
         more = chunk.taken === chunkSize;
-        if (more || permit.held !== null) permit = await readPermit({ pool, rolloutId, batch });
+        if (more || permit.held !== null) permit = await readPermit({ pool, rolloutId, batch, before: permit });
         more &&= !permit.nobody;
       }
       const counts = await tally(pool, rolloutId, batch);

@@ -1,6 +1,11 @@
 import { heartbeat } from '@temporalio/activity';
+import { putBackDevice, settlePutBack, type PutBackInput, type PutBackStanding } from '../db/put-back-device';
+import { reopenRollout, type Reopened, type ReopenInput } from '../db/reopen';
 import { FAILED, openRollback, restoreChunk, TOLD, type RestoredChunk } from '../db/restore';
 import type { ActivityDeps } from './deps';
+import { rolloutMissing } from './failures';
+
+export type { PutBackInput, ReopenInput };
 
 export interface RestoreInput {
   rolloutId: string;
@@ -24,6 +29,38 @@ export function rollbackActivities({ pool, chunkSize }: ActivityDeps) {
         chunk = await restoreChunk(pool, input.rolloutId, chunkSize, { statuses, devices: null });
         heartbeat(chunk);
       }
+    },
+
+    /**
+     * An ended rollout is rolling back again, with those of its devices that no newer rollout has. Running it twice reopens it
+     * once (key: the run). Throws RolloutNotFound. No heartbeat: one transaction.
+     */
+    async reopenRollout(input: ReopenInput): Promise<Reopened> {
+      const reopened = await reopenRollout(pool, input);
+      if (reopened === null) throw rolloutMissing(input.rolloutId);
+      return reopened;
+    },
+
+    /**
+     * Puts one device of an ended rollout back. Running it twice does it once (key: the device's state). Throws RolloutNotFound.
+     */
+    async putBackDevice(input: PutBackInput): Promise<{ timeoutSeconds: number }> {
+      const timeoutSeconds = await putBackDevice(pool, input);
+      if (timeoutSeconds === null) throw rolloutMissing(input.rolloutId);
+      return { timeoutSeconds };
+    },
+
+    /**
+     * How that device stands; `giveUp` says why it is waited for no longer. Running it twice is safe (key: its state). Throws RolloutNotFound.
+     */
+    async readPutBack(input: {
+      rolloutId: string;
+      deviceUuid: string;
+      giveUp: string | null;
+    }): Promise<PutBackStanding> {
+      const standing = await settlePutBack(pool, input);
+      if (standing === null) throw rolloutMissing(input.rolloutId);
+      return standing;
     },
   };
 }

@@ -7,7 +7,7 @@ import {
 } from '@temporalio/workflow';
 import type { DeviceWord } from '../activities/record';
 import { commandDescriptions, commandEffect, type Command, type CommandEffect } from '../domain/commands';
-import type { RolloutStatus } from '../domain/rollout-states';
+import { isFinal, type RolloutStatus } from '../domain/rollout-states';
 import { detailsOf } from './details';
 import {
   advanceSignal,
@@ -141,8 +141,14 @@ function suggestionFor(name: string): string {
   return meant === undefined ? `it can be told: ${Object.keys(signals).join(', ')}` : `did you mean "${meant}"?`;
 }
 
-/** The table's cell; and `exclude` says nothing without a list of devices. */
+/**
+ * The table's cell; but after the end a signal does nothing any more, and `exclude` says nothing without a list of devices.
+ */
 function effectOf(name: Command, order: Order, status: RolloutStatus): CommandEffect {
+  if (isFinal(status)) {
+    const remedy = name === 'rollback' ? '; `fleetwave rollback` and the API put an ended rollout back' : '';
+    return { applies: false, why: `the rollout has ended (${status})${remedy}` };
+  }
   const effect = commandEffect(name, status);
   if (!effect.applies || name !== 'exclude' || order.devices.length > 0) return effect;
   return { applies: false, why: 'say which devices, as {"devices": ["<uuid>"]}' };

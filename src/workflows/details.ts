@@ -1,3 +1,4 @@
+import { isFinal } from '../domain/rollout-states';
 import type { RolloutState } from './state';
 import { viewOf } from './state';
 
@@ -18,7 +19,8 @@ export function detailsOf(state: RolloutState): string {
     ...(state.because === null ? [] : [`because: ${plain(state.because)}`]),
     ...(view.waiting_for === null ? [] : [`waits for: ${plain(view.waiting_for)}${period(view.since, view.until)}`]),
     ...(view.next_rule === null ? [] : [`next: it ${plain(view.next_rule)}`]),
-    `you can send: ${sendable(view.commands)}`,
+    // A workflow that has ended hears nothing: what can still be done is done by another one.
+    `you can send: ${sendable(isFinal(view.status) ? [] : view.commands)}`,
     ...(counts.length === 0
       ? []
       : [`devices: ${counts.map(([name, devices]) => `${devices} ${words(name)}`).join(', ')}`]),

@@ -6,11 +6,24 @@ import type { RolloutStatus } from '../domain/rollout-states';
 /** Wire names of the workflow: literals, here only, never renamed. */
 
 export const rolloutWorkflowType = 'rollout';
+/** Puts a rollout back that has ended. */
+export const rollbackWorkflowType = 'rollback';
+/** Puts one device of such a rollout back. */
+export const deviceRollbackWorkflowType = 'deviceRollback';
 
 export interface RolloutInput {
   rolloutId: string;
   image: string;
   tag: string;
+}
+
+export interface RollbackInput extends RolloutInput {
+  reason: string | null;
+  actor: string;
+}
+
+export interface DeviceRollbackInput extends RollbackInput {
+  deviceUuid: string;
 }
 
 /** The optional object of every operator's signal; the Temporal UI sends none for an empty input box. */

@@ -1,6 +1,6 @@
 import type { FinishRolloutInput } from '../activities/record';
 import type { RolloutRules } from '../domain/rules';
-import type { StatusCounts } from '../domain/verdict';
+import { evidenceOf, type StatusCounts } from '../domain/verdict';
 import { chunked, quick } from './activity-options';
 import type { Run } from './run';
 import { recordWords } from './words';
@@ -69,7 +69,9 @@ export async function rollBack(
 }
 
 function ending(why: { reason: string; actor: string }, counts: StatusCounts): Ending {
-  const { rolled_back: restored = 0, rollback_failed: unconfirmed = 0, superseded: left = 0 } = counts;
+  const { rolled_back: restored = 0, rollback_failed: unconfirmed = 0, superseded = 0 } = counts;
+  // A device that a newer rollout took when it was healthy, or had failed, keeps that state.
+  const left = superseded + evidenceOf(counts).settled;
   if (unconfirmed > 0) {
     const error = `${unconfirmed} ${unconfirmed === 1 ? 'device was' : 'devices were'} put back but did not confirm it in time: list them with status=rollback_failed`;
     return { status: 'failed', reason: why.reason, actor: why.actor, error, hold: true };

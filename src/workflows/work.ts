@@ -43,6 +43,11 @@ export async function workUntilVerdict(run: Run, rules: RolloutRules, scope: Wor
   const { state, control, recorder } = run;
   const looks = growingLooks(rules.healthTimeoutSeconds * 1000 * FIRST_LOOK, LONGEST_LOOK_MS);
   let { soakSeconds } = scope;
+  if (scope.batch !== null) {
+    const what = `the target state of batch ${scope.batch} to be written`;
+    state.waiting = { what, since: Date.now(), until: null, nextRule: null };
+    control.show();
+  }
   let seen = scope.batch === null ? await read(run, scope.batch, soakSeconds) : await tell(run, rules, scope.batch);
   for (;;) {
     const judged = judge(state, seen, rules, scope);

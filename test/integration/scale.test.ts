@@ -133,12 +133,12 @@ test('10,000 devices: planned in one statement, told in a few, with the very his
   expect(plan.filter((statement) => statement.includes('insert into device_rollout_status'))).toHaveLength(1);
   expect(statementsOf(small, 'planRollout')).toEqual([7]);
 
-  // Opening the batch, two for each 2,000 devices (written, and the signal that may be due again), counting: 1,000 devices,
-  // 4,000 (and the look that finds none left), 5,000.
-  expect(statementsOf(large, 'applyBatch')).toEqual([4, 7, 8]);
-  expect(statementsOf(small, 'applyBatch')).toEqual([4, 4, 4]);
+  // Two for freezes and windows, opening the batch, two for each 2,000 devices (written, and the signal that may be due again),
+  // freezes again before each further group, counting: 1,000 devices, 4,000 (and the look that finds none left), 5,000.
+  expect(statementsOf(large, 'applyBatch')).toEqual([6, 11, 12]);
+  expect(statementsOf(small, 'applyBatch')).toEqual([6, 6, 6]);
   expect(statementsOf(large, 'readHealth')).toEqual(statementsOf(small, 'readHealth'));
-  expect(statementsOf(large, 'finishRollout')).toEqual([1]);
+  expect(statementsOf(large, 'finishRollout')).toEqual([2]);
 
   expect(large.events).toEqual(small.events);
   expect(large.events.length).toBeLessThanOrEqual(EVENTS_A_BATCH * BATCHES);

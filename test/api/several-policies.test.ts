@@ -1,8 +1,11 @@
+import { Readable } from 'node:stream';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { createRandom } from '../../src/agent/random';
+import { runCommandLine } from '../../src/cli/program';
 import { countStatements, digestOf, envelope, startIntake, type EventFields } from '../support/intake';
 import { plannedDevices, seedFleet } from '../support/policy-lanes';
-import { startApiRig, type ApiRig, type Reply } from './api-rig';
+import { capturedTerminal } from '../unit/cli/captured-terminal';
+import { ADMIN_TOKEN, startApiRig, type ApiRig, type Reply } from './api-rig';
 
 const TEAM_API = 'registry.example.com:5000/team/api';
 const A = digestOf('a');
@@ -237,6 +240,13 @@ describe('a push under two policies of two fleets', () => {
     const hashes = json.plan_hash.split('+');
     expect([hashes.length, hashes[1]]).toEqual([2, json.further[0].plan_hash]);
     expect(await rollouts()).toEqual([]);
+    const terminal = capturedTerminal();
+    const options = { terminal, input: Readable.from([]), version: '0' };
+    await runCommandLine(['--url', rig.url, '--token', ADMIN_TOKEN, 'preview', `${TEAM_API}:7.5`], options);
+    expect(terminal.out).toMatch(
+      /now: started\n[^]*1 devices to update[^]*\nAnd for other devices: started\n[^]*1 devices to update/,
+    );
+    expect(terminal.out).toContain(`plan_hash ${json.plan_hash}\n`);
 
     await seedFleet(pool(), [{ fleetId: 'vehicles' }], `${TEAM_API}:7.4`);
     const refused = await trigger({ plan_hash: json.plan_hash });

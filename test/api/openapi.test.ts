@@ -30,8 +30,8 @@ const examples: Record<string, { value: string; take: (value: string) => Promise
     value: 'ring:canary',
     take: async (value) => (await rig.admin('GET', `/api/v1/devices?tag=${value}`)).status,
   },
-  '^\\d{1,9}(-\\d{1,9})*\\.[0-9a-f]{64}$': {
-    value: `1-2-7.${'a'.repeat(64)}`,
+  '^\\d{1,9}(-\\d{1,9})*\\.[0-9a-f]{64}(\\+\\d{1,9}(-\\d{1,9})*\\.[0-9a-f]{64})*$': {
+    value: `1-2-7.${'a'.repeat(64)}+0.${'b'.repeat(64)}`,
     take: async (value) => {
       const body = { image: 'redis', tag: '7', plan_hash: value };
       return (await rig.admin('POST', '/api/v1/images/trigger-update', body)).status;

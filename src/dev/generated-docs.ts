@@ -1,6 +1,6 @@
 import { Settings } from '../config';
 import { commandDescriptions, commandEffect, commands } from '../domain/commands';
-import { isFinal, rolloutStatuses, type RolloutStatus } from '../domain/rollout-states';
+import { rolloutStatuses, type RolloutStatus } from '../domain/rollout-states';
 import { policyRows } from './policy-table';
 
 /** Parts of the documentation that are made from the code, between `<!-- name -->` and `<!-- /name -->`. */
@@ -36,7 +36,6 @@ function configurationTable(): string {
 }
 
 function commandsTable(): string {
-  const states = rolloutStatuses.filter((status) => !isFinal(status));
   const cell = (command: (typeof commands)[number], status: RolloutStatus): string => {
     const effect = commandEffect(command, status);
     return effect.applies ? effect.effect : `*nothing: ${effect.why}*`;
@@ -46,8 +45,8 @@ function commandsTable(): string {
     commands.map((command) => [`\`${command}\``, commandDescriptions[command]]),
   );
   const effects = table(
-    ['', ...states.map((status) => `\`${status}\``)],
-    commands.map((command) => [`\`${command}\``, ...states.map((status) => cell(command, status))]),
+    ['', ...rolloutStatuses.map((status) => `\`${status}\``)],
+    commands.map((command) => [`\`${command}\``, ...rolloutStatuses.map((status) => cell(command, status))]),
   );
   return `${meaning}\n\n${effects}`;
 }

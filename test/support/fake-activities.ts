@@ -1,5 +1,6 @@
 import type { Activities } from '../../src/activities';
 import { defaultRules, type RolloutRules } from '../../src/domain/rules';
+import type { DeviceStatus } from '../../src/domain/rollout-states';
 import type { StatusCounts } from '../../src/domain/verdict';
 import type { Held } from '../../src/domain/write-permit';
 
@@ -29,9 +30,11 @@ export interface FakeWorld {
   leftOut?: number;
   /** What the devices of a batch look like at a moment; all healthy where it is not given. */
   health?: (moment: Moment, planned: number) => StatusCounts;
+  /** What all devices look like when no batch is asked about; by default each batch as it was last seen. */
+  overall?: (moment: Moment, planned: number) => StatusCounts;
   soakDue?: (moment: Moment) => number | null;
   rollback?: (moment: { seconds: number; deadlinePassed: boolean }) => StatusCounts;
-  /** What keeps the devices of a batch from being told, at a moment since the rollout's start; nobody is told meanwhile. */
+  /** What keeps so many devices of a batch from being told, at a moment since the rollout's start. */
   held?: (seconds: number) => Held | null;
   /** Devices that were offline: the sizes of the waves in which they return, and when, in seconds since the start. */
   returns?: { atSeconds: number; devices: number }[];
@@ -39,9 +42,14 @@ export interface FakeWorld {
   neverBack?: number;
   /** The rollout that it is queued behind, until a moment. */
   queuedUntil?: number;
+  /** What comes of the first `excludeDevices`; later ones find nobody. */
   excluded?: { skipped: number; putBack: number };
-  /** Told again by `retryDevices`. */
+  /** Told again by the first `retryDevices`; later ones find nobody. */
   retried?: number;
+  /** Why an ended rollout is not reopened; it is, where this is absent. */
+  notReopened?: string;
+  /** How a device that is put back alone stands, by time since it was told. */
+  putBack?: (seconds: number) => DeviceStatus;
   /** Called while a batch is being applied. */
   whileApplying?: (batch: number) => Promise<boolean>;
 }
@@ -59,6 +67,9 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
   const calls: Call[] = [];
   const moments: FakeActivities['moments'] = [];
   const appliedAt = new Map<number, number>();
+  /** Of a batch, the devices that were told. */
+  const told = new Map<number, number>();
+  const lastSeen = new Map<number, StatusCounts>();
   const waves = [...(world.returns ?? [])];
   let batches = [...world.batches];
   let waveNumber = world.batches.length;
@@ -76,8 +87,23 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
   }
   const plannedOf = (batch: number | null): number =>
     batch === null ? batches.reduce((sum, size) => sum + size, 0) : (batches[batch - 1] ?? 0);
+  /** All batches as they were last seen, those that were not told included. */
+  function overall(): StatusCounts {
+    const seen = batches.map((planned, index) => lastSeen.get(index + 1) ?? { pending: planned });
+    return seen.reduce(sum, { deferred: waves.reduce((all, wave) => all + wave.devices, world.neverBack ?? 0) });
+  }
   /** Time in which the rollout was not paused: deadlines stand still, as in the database. */
   const running = (now: number): number => now - pausedSeconds - (pausedAt === null ? 0 : now - pausedAt);
+
+  function seenBatch(batch: number, moment: Moment): StatusCounts {
+    const there = told.get(batch) ?? 0;
+    const counts = sum(world.health?.(moment, there) ?? { completed: there }, { pending: plannedOf(batch) - there });
+    lastSeen.set(batch, counts);
+    return counts;
+  }
+  function seenOverall(moment: Moment): StatusCounts {
+    return world.overall?.(moment, plannedOf(null)) ?? overall();
+  }
 
   const activities: Activities = {
     async planRollout(input) {
@@ -107,36 +133,35 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
     },
     async applyBatch(input) {
       const now = await call('applyBatch', input);
+      const { batch } = input;
+      const planned = plannedOf(batch);
       const held = world.held?.(Math.round(now - (startedAt ?? now))) ?? null;
-      if (held !== null) {
-        const waiting = { pending: plannedOf(input.batch) };
-        return { done: true, ended: false, held, batch: waiting, overall: waiting };
-      }
-      appliedAt.set(input.batch, running(now));
-      const done = (await world.whileApplying?.(input.batch)) ?? true;
-      const counts = { scheduled: plannedOf(input.batch) };
-      return { done, ended: false, held, batch: counts, overall: counts };
+      const mayBeTold = planned - Math.min(held?.devices ?? 0, planned);
+      const before = told.get(batch);
+      if (mayBeTold > (before ?? 0)) appliedAt.set(batch, running(now));
+      if (mayBeTold > 0 || held === null) told.set(batch, Math.max(mayBeTold, before ?? 0));
+      const done = mayBeTold === 0 || ((await world.whileApplying?.(batch)) ?? true);
+      const counts = { scheduled: told.get(batch) ?? 0, pending: planned - (told.get(batch) ?? 0) };
+      lastSeen.set(batch, counts);
+      return { done, ended: false, held: counts.pending === 0 ? null : held, batch: counts, overall: overall() };
     },
     async readHealth(input) {
       const now = await call('readHealth', input);
-      const told = input.batch === null ? Math.max(...appliedAt.values(), 0) : appliedAt.get(input.batch);
-      if (told === undefined) {
-        const waiting = { pending: plannedOf(input.batch) };
-        return { batch: waiting, overall: waiting, soakDueSeconds: null, deadlineSeconds: null };
+      const { batch } = input;
+      const at = batch === null ? Math.max(...appliedAt.values(), 0) : appliedAt.get(batch);
+      if (at === undefined) {
+        const waiting = { pending: plannedOf(batch) };
+        return { batch: waiting, overall: overall(), soakDueSeconds: null, deadlineSeconds: null };
       }
-      const seconds = running(now) - told;
+      const seconds = running(now) - at;
       const left = rules.healthTimeoutSeconds - seconds;
-      const moment = {
-        batch: input.batch,
-        seconds,
-        deadlinePassed: left <= 0,
-        soakSeconds: input.soakSeconds ?? rules.soakSeconds,
-      };
+      const soakSeconds = input.soakSeconds ?? rules.soakSeconds;
+      const moment = { batch, seconds, deadlinePassed: left <= 0, soakSeconds };
       moments.push({ ...moment, atSeconds: Math.round(now - (startedAt ?? now)) });
-      const counts = world.health?.(moment, plannedOf(input.batch)) ?? { completed: plannedOf(input.batch) };
+      const counts = batch === null ? seenOverall(moment) : seenBatch(batch, moment);
       return {
         batch: counts,
-        overall: counts,
+        overall: batch === null ? counts : overall(),
         soakDueSeconds: world.soakDue?.(moment) ?? null,
         deadlineSeconds: left > 0 ? left : null,
       };
@@ -150,6 +175,22 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
     async readRollback(input) {
       const seconds = (await call('readRollback', input)) - restoredAt;
       return world.rollback?.({ seconds, deadlinePassed: input.deadlinePassed }) ?? { rolled_back: plannedOf(1) };
+    },
+    async reopenRollout(input) {
+      await call('reopenRollout', input);
+      if (world.notReopened !== undefined) return { outcome: 'left', status: 'completed', why: world.notReopened };
+      const { rollbackTimeoutSeconds } = rules;
+      return { outcome: 'reopened', rollbackTimeoutSeconds, alreadyOnTarget: 0, leftOut: world.leftOut ?? 0 };
+    },
+    async putBackDevice(input) {
+      restoredAt = await call('putBackDevice', input);
+      return { timeoutSeconds: rules.rollbackTimeoutSeconds };
+    },
+    async readPutBack(input) {
+      const status = world.putBack?.((await call('readPutBack', input)) - restoredAt) ?? 'rolled_back';
+      if (status === 'rolling_back' && input.giveUp !== null)
+        return { status: 'rollback_failed', reason: input.giveUp };
+      return { status, reason: null };
     },
     async recordProgress(input) {
       const now = await call('recordProgress', input);
@@ -183,7 +224,8 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
     },
     async excludeDevices(input) {
       await call('excludeDevices', input);
-      return world.excluded ?? { skipped: input.devices.length, putBack: 0 };
+      const again = calls.filter((made) => made.name === 'excludeDevices').length > 1;
+      return again ? { skipped: 0, putBack: 0 } : (world.excluded ?? { skipped: input.devices.length, putBack: 0 });
     },
     async mergeBatches(input) {
       await call('mergeBatches', input);
@@ -199,8 +241,15 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
     },
     async retryDevices(input) {
       await call('retryDevices', input);
-      return world.retried ?? 0;
+      return calls.filter((made) => made.name === 'retryDevices').length > 1 ? 0 : (world.retried ?? 0);
     },
   };
   return { activities, calls, moments, of: (name) => calls.filter((made) => made.name === name) };
+}
+
+function sum(one: StatusCounts, other: StatusCounts): StatusCounts {
+  const total = { ...one };
+  for (const [status, devices] of Object.entries(other) as [keyof StatusCounts, number][])
+    total[status] = (total[status] ?? 0) + devices;
+  return total;
 }

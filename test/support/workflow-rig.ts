@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { activityInfo } from '@temporalio/activity';
 import { temporal } from '@temporalio/proto';
 import { bundleWorkflowCode, DefaultLogger, Runtime, Worker, type WorkflowBundle } from '@temporalio/worker';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
@@ -7,11 +8,21 @@ import type { rollout } from '../../src/workflows/rollout';
 import { fakeActivities, type FakeActivities, type FakeWorld } from './fake-activities';
 import { startTimeSkipping } from './time-skipping';
 
-function startOne(env: TestWorkflowEnvironment, taskQueue: string, input: RolloutInput) {
-  return env.client.workflow.start<typeof rollout>('rollout', {
+/** Another workflow than that of a rollout, and what its input has besides. */
+export interface OtherWorkflow {
+  type: string;
+  input: object;
+}
+
+function workflowIdOf(rolloutId: string): string {
+  return `rollout:test:${rolloutId}`;
+}
+
+function startOne(env: TestWorkflowEnvironment, taskQueue: string, input: RolloutInput, other?: OtherWorkflow) {
+  return env.client.workflow.start<typeof rollout>(other?.type ?? 'rollout', {
     taskQueue,
-    workflowId: `rollout:test:${input.rolloutId}`,
-    args: [input],
+    workflowId: `${other?.type ?? 'rollout'}:test:${input.rolloutId}`,
+    args: [{ ...input, ...other?.input }],
   });
 }
 
@@ -25,7 +36,9 @@ export interface WorkflowRig {
   env: TestWorkflowEnvironment;
   bundle: WorkflowBundle;
   /** Runs one rollout in its own worker; afterwards its history is replayed, and a rollout left running is an error. */
-  tell(world: FakeWorld, story: (story: Story) => Promise<void>): Promise<void>;
+  tell(world: FakeWorld, story: (story: Story) => Promise<void>, other?: OtherWorkflow): Promise<void>;
+  /** The same for many rollouts at once, which share the worker and the clock. */
+  tellMany(worlds: readonly FakeWorld[], tell: (stories: Story[]) => Promise<void>): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -50,41 +63,71 @@ export async function createWorkflowRig(): Promise<WorkflowRig> {
     logger: new DefaultLogger('ERROR'),
   });
 
+  async function replay(stories: readonly Story[]): Promise<void> {
+    const histories = await Promise.all(
+      stories.map(async ({ handle }) => ({ workflowId: handle.workflowId, history: await handle.fetchHistory() })),
+    );
+    for await (const { error } of Worker.runReplayHistories({ workflowBundle: bundle }, histories))
+      if (error !== undefined) throw error;
+  }
+
+  async function tellMany(worlds: readonly FakeWorld[], tell: (stories: Story[]) => Promise<void>): Promise<void> {
+    const fakes = new Map<string, FakeActivities>();
+    const taskQueue = `rig-${randomUUID()}`;
+    const worker = await Worker.create({
+      connection: env.nativeConnection,
+      taskQueue,
+      workflowBundle: bundle,
+      activities: eachWorkflowsOwn(fakes),
+    });
+    const stories: Story[] = [];
+    try {
+      await worker.runUntil(async () => {
+        for (const world of worlds) {
+          const rolloutId = randomUUID();
+          const fake = fakeActivities(world, () => env.currentTimeMs());
+          fakes.set(workflowIdOf(rolloutId), fake);
+          const input = { rolloutId, image: 'docker.io/library/redis', tag: '7.5-alpine' };
+          stories.push({ handle: await startOne(env, taskQueue, input), fake, env });
+        }
+        await tell(stories);
+      });
+    } catch (error) {
+      await Promise.all(stories.map(({ handle }) => handle.terminate('the test failed').catch(() => undefined)));
+      throw error;
+    }
+    for (const { handle } of stories) {
+      const { status } = await handle.describe();
+      if (status.name !== 'RUNNING') continue;
+      await handle.terminate('left running by a test');
+      throw new Error('the test left its rollout running');
+    }
+    await replay(stories);
+  }
+
   return {
     env,
     bundle,
-    async tell(world, story) {
-      const fake = fakeActivities(world, () => env.currentTimeMs());
-      const taskQueue = `rig-${randomUUID()}`;
-      const worker = await Worker.create({
-        connection: env.nativeConnection,
-        taskQueue,
-        workflowBundle: bundle,
-        activities: fake.activities,
-      });
-      const handle = await worker.runUntil(async () => {
-        const started = await startOne(env, taskQueue, {
-          rolloutId: randomUUID(),
-          image: 'docker.io/library/redis',
-          tag: '7.5-alpine',
-        });
-        try {
-          await story({ handle: started, fake, env });
-        } catch (error) {
-          await started.terminate('the test failed').catch(() => undefined);
-          throw error;
-        }
-        return started;
-      });
-      const { status } = await handle.describe();
-      if (status.name === 'RUNNING') {
-        await handle.terminate('left running by a test');
-        throw new Error('the test left its rollout running');
-      }
-      await Worker.runReplayHistory({ workflowBundle: bundle }, await handle.fetchHistory());
-    },
+    tellMany,
+    tell: (world, story) => tellMany([world], ([only]) => story(only!)),
     async close() {
       await env.teardown();
     },
   };
+}
+
+/** Activities know by their workflow's id which of the fleets they work on. */
+function eachWorkflowsOwn(fakes: ReadonlyMap<string, FakeActivities>): Record<string, (input: unknown) => unknown> {
+  const [anyOne] = fakes.values();
+  const names = Object.keys((anyOne ?? fakeActivities({ batches: [] }, () => Promise.resolve(0))).activities);
+  return Object.fromEntries(
+    names.map((name) => [
+      name,
+      (input: unknown) => {
+        const own = fakes.get(activityInfo().workflowExecution?.workflowId ?? '');
+        const activities = own?.activities as unknown as Record<string, (input: unknown) => unknown>;
+        return activities[name]?.(input);
+      },
+    ]),
+  );
 }

@@ -25,3 +25,15 @@ it('a rollout does not give way to itself', async () => {
     expect(fake.of('finishRollout')).toHaveLength(1);
   });
 });
+
+it('a paused rollout whose devices a newer image took is not stuck: it ends as superseded', async () => {
+  let taken = false;
+  const paused = { batches: [5], health: () => (taken ? { superseded: 5 } : { updating: 5 }) };
+  await rig.tell(paused, async ({ handle, env }) => {
+    await env.sleep('10s');
+    await handle.signal('pause');
+    taken = true;
+    await handle.signal('health', {});
+    expect(await handle.result()).toMatchObject({ status: 'superseded' });
+  });
+});

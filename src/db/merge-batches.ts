@@ -3,7 +3,7 @@ import type { PlannedBatch } from './plan-rollout';
 
 /**
  * Makes the planned batches that have not started one, under the number of the first of them. Idempotent: one batch is merged
- * into itself.
+ * into itself. Devices go along whatever became of them: one that is being put back has its times from its batch's row.
  * @returns the batch, or null when none is left.
  */
 export async function mergeBatches(pool: Pool, rolloutId: string, actor: string): Promise<PlannedBatch | null> {
@@ -15,7 +15,7 @@ export async function mergeBatches(pool: Pool, rolloutId: string, actor: string)
        select min(number) as number, sum(planned)::int as planned, count(*) as batches from open
      ), devices as materialized (
        select s.rollout_id, s.device_uuid from device_rollout_status s, first
-        where s.rollout_id = $1 and s.status = 'pending' and s.batch > first.number and s.batch in (select number from open)
+        where s.rollout_id = $1 and s.batch > first.number and s.batch in (select number from open)
         order by s.device_uuid for update of s
      ), moved as (
        update device_rollout_status s set batch = first.number, updated_at = fleetwave.now()

@@ -29,16 +29,29 @@ export interface StoredPlan {
  * Plans a rollout in one statement, whatever the fleet's size: takes the devices of the selection over from older rollouts of
  * the image and stores all of it. The advisory lock makes plans of one image take turns; without it two plans at once would
  * meet in the unique index of active devices. Rows of older rollouts are locked by device, in the order in which those
- * rollouts lock them to write.
+ * rollouts lock them to write. What a newer rollout has by now is that one's: plans are not made in the order of acceptance
+ * where a process died or a queue was woken.
  */
 const PLAN = `
-${PLAN_SELECTION}, claimable as materialized (
-  select device_uuid, batch from batched where $11
+${PLAN_SELECTION}, own as (
+  select created_at, id from image_rollouts where id = $1
+), mine as materialized (
+  select b.device_uuid, b.batch,
+         $11 and exists (select from device_rollout_status s join image_rollouts r on r.id = s.rollout_id
+                          where s.device_uuid = b.device_uuid and s.image = $2 and s.active and s.rollout_id <> $1
+                            and (r.created_at, r.id) > (own.created_at, own.id)) as newer
+    from batched b cross join own
+), claimable as materialized (
+  select device_uuid, batch from mine where $11 and not newer
 ), ${TAKE_OVER}, planned as (
-  insert into device_rollout_status (rollout_id, device_uuid, image, batch, active, changes, failing_before)
-  select $1, device_uuid, $2, new_batch, true, inherited, inherited_failing from taken
+  insert into device_rollout_status (rollout_id, device_uuid, image, batch, status, reason, active, changes, failing_before)
+  select $1, device_uuid, $2, new_batch, 'pending', null, true, inherited, inherited_failing from taken
    union all
-  select $1, device_uuid, $2, batch, $11, '[]', false from batched where device_uuid not in (select device_uuid from taken)
+  select $1, device_uuid, $2, batch, case when newer then 'superseded' else 'pending' end, case when newer then 'a newer rollout has it by now' end,
+         $11 and not newer, '[]', false from mine where device_uuid not in (select device_uuid from taken)
+), overtaken_events as (
+  insert into rollout_events (rollout_id, type, device_uuid, batch, reason)
+  select $1, 'device.superseded', device_uuid, batch, 'a newer rollout has it by now' from mine where newer
 ), left_out as (
   insert into device_rollout_status (rollout_id, device_uuid, image, status, reason, active, changes)
   select $1, device_uuid, $2, 'skipped', left_out_reason, false, changes from judged where left_out_reason is not null
@@ -73,10 +86,21 @@ export interface QueuedBehind {
   devices: number;
 }
 
-const OLDER_HOLDERS = `${PLAN_SELECTION}
+/**
+ * The oldest of those that go first: it has some of the devices, or selects them and is not planned yet, so that several that
+ * are queued go in the order in which they were accepted.
+ */
+const OLDER_HOLDERS = `${PLAN_SELECTION}, ahead as (
+  select s.rollout_id from batched b
+    join device_rollout_status s on s.device_uuid = b.device_uuid and s.image = $2 and s.active and s.rollout_id <> $1
+   union all
+  select r.id from image_rollouts r cross join batched b join devices d on d.uuid = b.device_uuid
+   where r.image = $2 and r.planned_at is null and r.ended_at is null
+     and (r.selection -> 'fleetId' is null or d.fleet_id = r.selection ->> 'fleetId') and (r.selection -> 'deviceTags' is null or d.tags @> (r.selection -> 'deviceTags'))
+     and (r.selection -> 'deviceUuids' is null or r.selection -> 'deviceUuids' ? d.uuid::text)
+)
 select r.id as "rolloutId", r.tag, count(*)::int as devices
-  from batched b join device_rollout_status s on s.device_uuid = b.device_uuid and s.image = $2 and s.active and s.rollout_id <> $1
-  join image_rollouts r on r.id = s.rollout_id and r.ended_at is null
+  from ahead join image_rollouts r on r.id = ahead.rollout_id and r.ended_at is null
   join image_rollouts own on own.id = $1 and (r.created_at, r.id) < (own.created_at, own.id)
  group by r.id order by r.created_at limit 1`;
 
@@ -91,7 +115,8 @@ export async function planRollout(
   return inTransaction(pool, async (client) => {
     await lockPlans(client, rollout.image);
     const state = await client.query<{ planned: boolean; ended: boolean }>(
-      'select planned_at is not null as planned, ended_at is not null as ended from image_rollouts where id = $1 for update',
+      // One that was reopened to be put back is another workflow's: to whoever starts this one again, it has ended.
+      `select planned_at is not null as planned, ended_at is not null or starts_with(workflow_id, 'rollback:') as ended from image_rollouts where id = $1 for update`,
       [rollout.id],
     );
     if (state.rows[0]?.ended !== false) return null;

@@ -4,18 +4,34 @@ import { storedPlanHash } from '../db/preview-plan';
 import { readRollout } from '../db/rollout-facts';
 import type { RolloutRow } from '../db/rollouts-read';
 import { commandDescriptions, commandEffect, commands, type Command } from '../domain/commands';
+import { isFinal } from '../domain/rollout-states';
+import type { CommandPayload } from '../workflows/messages';
 import { jsonBody } from './body';
 import type { ApiDeps } from './deps';
 import { idParams, text, Uuid } from './fields';
+import { deviceRollback, isReopened, rollBackDeviceOfEnded, rollBackEnded } from './later-rollback';
 import { PlanHash, requirePlanAmong } from './plan-hash';
 import { HttpProblem } from './problem';
 import { findRollout } from './rollouts';
 import { route, type Answer, type Route } from './route';
 
 const Reason = z.strictObject({ reason: text(500).optional() });
-const Approval = Reason.extend({
-  plan_hash: PlanHash.optional().describe('Of a preview: refused when the stored plan is another.'),
-});
+/** What a command takes besides its reason. */
+const bodies: Readonly<Partial<Record<Command, z.ZodType<CommandBody>>>> = {
+  approve: Reason.extend({
+    plan_hash: PlanHash.optional().describe('Of a preview: refused when the stored plan is another.'),
+  }),
+  advance: Reason.extend({ to: z.literal('all').optional().describe('Make the batches that are left one.') }),
+  exclude: Reason.extend({ devices: z.array(Uuid).min(1).max(500).describe('Uuids of the devices to leave out.') }),
+};
+
+interface CommandBody {
+  reason?: string | undefined;
+  plan_hash?: string | undefined;
+  to?: 'all' | undefined;
+  devices?: string[] | undefined;
+}
+
 const Accepted = z.object({ rollout_id: Uuid, command: z.string(), effect: z.string() });
 const answers = {
   202: { description: 'Sent to the workflow', schema: Accepted },
@@ -28,10 +44,7 @@ export function rolloutCommandRoutes(deps: ApiDeps): Route[] {
   return [
     ...commands.map((command) => commandRoute(deps, command, command)),
     commandRoute(deps, 'rollback-all', 'rollback'),
-    ...(['retry', 'exclude'] as const).map((name) =>
-      plannedRoute(`/api/v1/rollouts/:id/${name}`, `${name} on a rollout`),
-    ),
-    plannedRoute('/api/v1/rollouts/:id/devices/:uuid/rollback', 'rollback of a single device'),
+    deviceRollbackRoute(deps),
   ];
 }
 
@@ -43,28 +56,65 @@ function commandRoute(deps: ApiDeps, name: string, command: Command): Route {
     summary: commandDescriptions[command],
     access: 'operator',
     params: idParams('a rollout'),
-    body: jsonBody(bodyOf(command), { optional: true }),
+    body: jsonBody<z.ZodType<CommandBody>>(bodies[command] ?? Reason, { optional: true }),
     answers,
     handle: async ({ params, body, actor }) => {
       const rollout = await findRollout(deps, params.id);
+      const payload = payloadOf(body, actor);
+      if (command === 'rollback' && (isFinal(rollout.status) || isReopened(rollout)))
+        return accepted(rollout, name, await rollBackEnded(deps, rollout, payload));
       const effect = commandEffect(command, rollout.status);
       if (!effect.applies) throw new HttpProblem(409, 'command-does-not-apply', `${name}: ${effect.why}`);
       if (body.plan_hash !== undefined) await requireStoredPlan(deps, rollout.id, body.plan_hash);
       if (rollout.dispatched_at === null && command === 'cancel')
-        return end(deps, rollout.id, { name, effect: effect.effect }, body.reason ?? `cancelled by ${actor}`, actor);
+        return end(deps, rollout, { name, effect: effect.effect }, body.reason ?? `cancelled by ${actor}`, actor);
       if (rollout.dispatched_at === null) throw notStarted(rollout);
-      return send(
-        deps,
-        rollout,
-        { name, command, effect: effect.effect },
-        { actor, ...(body.reason === undefined ? {} : { reason: body.reason }) },
-      );
+      return send(deps, rollout, { name, command, effect: effect.effect }, payload);
     },
   });
 }
 
-function bodyOf(command: Command): z.ZodType<{ reason?: string | undefined; plan_hash?: string | undefined }> {
-  return command === 'approve' ? Approval : Reason;
+function deviceRollbackRoute(deps: ApiDeps): Route {
+  return route({
+    method: 'post',
+    path: '/api/v1/rollouts/:id/devices/:uuid/rollback',
+    tag: 'Rollouts',
+    summary: 'Put one device back on its own previous image; the rollout goes on without it, or stays as it ended.',
+    access: 'operator',
+    params: idParams('a rollout').extend({ uuid: Uuid }),
+    body: jsonBody(Reason, { optional: true }),
+    answers: {
+      ...answers,
+      202: { description: 'Sent to the workflow', schema: Accepted.extend({ device_uuid: Uuid }) },
+      404: { description: 'No such rollout, or the device has no part in it' },
+    },
+    handle: async ({ params: { id, uuid }, body, actor }) => {
+      const rollout = await findRollout(deps, id);
+      const effect = await deviceRollback(deps, rollout, uuid);
+      const payload = payloadOf(body, actor);
+      if (isFinal(rollout.status)) await rollBackDeviceOfEnded(deps, rollout, uuid, payload);
+      else if (rollout.dispatched_at === null) throw notStarted(rollout);
+      else await send(deps, rollout, { name: 'rollback', command: 'exclude', effect }, { ...payload, devices: [uuid] });
+      return {
+        status: 202,
+        body: { rollout_id: rollout.id, command: 'rollback', effect, device_uuid: uuid },
+      };
+    },
+  });
+}
+
+/** What goes with the signal: nothing that was not given. */
+function payloadOf({ reason, to, devices }: CommandBody, actor: string): CommandPayload & { actor: string } {
+  return {
+    actor,
+    ...(reason === undefined ? {} : { reason }),
+    ...(to === undefined ? {} : { to }),
+    ...(devices === undefined ? {} : { devices }),
+  };
+}
+
+function accepted({ id }: RolloutRow, name: string, effect: string): Answer {
+  return { status: 202, body: { rollout_id: id, command: name, effect } };
 }
 
 async function requireStoredPlan({ pool }: ApiDeps, id: string, previewed: string): Promise<void> {
@@ -79,16 +129,23 @@ async function send(
   deps: ApiDeps,
   rollout: RolloutRow,
   { name, command, effect }: { name: string; command: Command; effect: string },
-  payload: { actor: string; reason?: string },
+  payload: CommandPayload & { actor: string },
 ): Promise<Answer> {
   const outcome = await deps.temporal.signal(rollout.workflow_id, command, payload);
-  if (outcome === 'sent') return { status: 202, body: { rollout_id: rollout.id, command: name, effect } };
+  if (outcome === 'sent') return accepted(rollout, name, effect);
   const now = await findRollout(deps, rollout.id);
+  // It ended in between: what a rollback is for is done all the same.
+  if (now.ended_at !== null && command === 'rollback')
+    return accepted(now, name, await rollBackEnded(deps, now, payload));
   if (now.ended_at !== null)
-    throw new HttpProblem(409, 'command-does-not-apply', `${name}: the rollout has ended (${now.status})`);
+    throw new HttpProblem(
+      409,
+      'command-does-not-apply',
+      `${name}: the rollout has ended (${now.status})${name === 'rollback' ? ' in this moment: repeat the command' : ''}`,
+    );
   if (command === 'cancel') {
     const reason = payload.reason ?? `cancelled by ${payload.actor}; its workflow was gone`;
-    return end(deps, rollout.id, { name, effect }, reason, payload.actor);
+    return end(deps, rollout, { name, effect }, reason, payload.actor);
   }
   throw new HttpProblem(
     409,
@@ -103,16 +160,16 @@ async function send(
  */
 async function end(
   { pool }: ApiDeps,
-  rolloutId: string,
+  rollout: RolloutRow,
   { name, effect }: { name: string; effect: string },
   reason: string,
   actor: string,
 ): Promise<Answer> {
   await finishRollout(pool, {
-    ...{ rolloutId, status: 'cancelled', reason },
+    ...{ rolloutId: rollout.id, status: 'cancelled', reason },
     ...{ actor, error: null, hold: false },
   });
-  return { status: 202, body: { rollout_id: rolloutId, command: name, effect } };
+  return accepted(rollout, name, effect);
 }
 
 function notStarted({ dispatch_error }: RolloutRow): HttpProblem {
@@ -123,19 +180,4 @@ function notStarted({ dispatch_error }: RolloutRow): HttpProblem {
     `the rollout is accepted, its workflow is still to be started${cause}: repeat the command in a moment`,
     { headers: { 'retry-after': '5' } },
   );
-}
-
-/** Part of the contract that a later release brings: said in words rather than by a 404. */
-function plannedRoute(path: string, what: string): Route {
-  return route({
-    method: 'post',
-    path,
-    tag: 'Rollouts',
-    summary: `Not available in this release: ${what}`,
-    access: 'operator',
-    answers: { 501: { description: 'Not available in this release' } },
-    handle: () => {
-      throw new HttpProblem(501, 'not-available-yet', `${what} is not available in this release`);
-    },
-  });
 }

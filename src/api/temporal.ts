@@ -18,6 +18,10 @@ import {
   rolloutWorkflowType,
   searchAttributes,
   statusQuery,
+  type DeviceRollbackInput,
+  type deviceRollbackWorkflowType,
+  type RollbackInput,
+  type rollbackWorkflowType,
   type RolloutInput,
   type RolloutStatusView,
 } from '../workflows/messages';
@@ -29,11 +33,13 @@ export class TemporalUnavailable extends Error {
 
 export interface StartRequest {
   workflowId: string;
-  input: RolloutInput;
+  input: RolloutInput | RollbackInput | DeviceRollbackInput;
   /** One line in the UI's list of workflows. */
   summary: string;
   /** Markdown on the workflow's page. */
   details: string;
+  /** That of a rollout where it is absent; the others begin with rolling back. */
+  type?: typeof rollbackWorkflowType | typeof deviceRollbackWorkflowType;
 }
 
 export interface RunningRollout {
@@ -125,10 +131,10 @@ function connectionOptions(config: Config): ConnectionOptions {
 async function start(
   client: Client,
   taskQueue: string,
-  { workflowId, input, summary, details }: StartRequest,
+  { workflowId, input, summary, details, type }: StartRequest,
 ): Promise<{ runId: string } | 'already_running'> {
   try {
-    const handle = await client.workflow.start(rolloutWorkflowType, {
+    const handle = await client.workflow.start(type ?? rolloutWorkflowType, {
       workflowId,
       taskQueue,
       args: [input],
@@ -140,7 +146,7 @@ async function start(
       typedSearchAttributes: [
         { key: searchAttributes.image, value: input.image },
         { key: searchAttributes.tag, value: input.tag },
-        { key: searchAttributes.status, value: 'pending' },
+        { key: searchAttributes.status, value: type === undefined ? 'pending' : 'rolling_back' },
       ],
     });
     return { runId: handle.firstExecutionRunId };

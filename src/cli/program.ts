@@ -1,14 +1,14 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { commandDescriptions, type Command as RolloutCommand } from '../domain/commands';
 import { rolloutStatuses } from '../domain/rollout-states';
 import { apiAccess } from './access';
 import { createApiClient, type ApiClient } from './api-client';
 import { decideApproval, listApprovals, type ApprovalListOptions } from './approval-commands';
 import { CliError, exitCodes } from './cli-error';
+import { addRolloutCommands } from './command-options';
 import { addFreezes } from './freeze-options';
 import { describeImages } from './image-command';
 import { previewImage } from './preview-command';
-import { commandRollout, listRollouts, showRollout, type ListOptions, type ShowOptions } from './rollout-commands';
+import { listRollouts, showRollout, type ListOptions, type ShowOptions } from './rollout-commands';
 import { runPart, type Part } from './run-part';
 import type { Terminal } from './terminal';
 
@@ -34,16 +34,6 @@ const partSettings: Readonly<Record<Part, string>> = {
   worker: 'It needs DATABASE_URL and TEMPORAL_ADDRESS; the README lists the other environment variables it heeds.',
 };
 
-const rolloutCommands: readonly RolloutCommand[] = [
-  'pause',
-  'resume',
-  'cancel',
-  'rollback',
-  'approve',
-  'reject',
-  'advance',
-];
-
 const HELP_TEXT = `
 Examples:
   $ fleetwave demo                              see what it does, in a minute
@@ -51,6 +41,7 @@ Examples:
   $ fleetwave rollouts --status in_progress     what is going on
   $ fleetwave rollout latest --watch            the newest rollout, live
   $ fleetwave pause latest --reason "looks odd"
+  $ fleetwave rollback latest                   also after it has ended
   $ fleetwave image redis:7 ghcr.io/acme/app@sha256:…
 
 Exit codes:
@@ -87,6 +78,7 @@ export async function runCommandLine(args: readonly string[], options: ProgramOp
   addParts(program, finish);
   addImage(program, options, finish);
   addRollouts(program, terminal, finish);
+  addRolloutCommands(program, terminal);
   addApprovals(program, terminal);
   addFreezes(program, terminal);
   try {
@@ -154,19 +146,6 @@ function addRollouts(program: Command, terminal: Terminal, finish: (code: number
     .action(async (image: string, given: { force?: boolean; json?: boolean }) => {
       await previewImage(api(), image, given, terminal);
     });
-
-  program.commandsGroup('Command a rollout (the same as the signals in the Temporal UI):');
-  for (const command of rolloutCommands) {
-    program
-      .command(command)
-      .description(commandDescriptions[command])
-      .summary(commandDescriptions[command].replace(/\.$/, ''))
-      .argument('<id>', "the rollout's id, or `latest`")
-      .option('--reason <text>', "kept in the rollout's events")
-      .action(async (id: string, given: { reason?: string }) => {
-        await commandRollout(api(), command, id, given.reason, terminal);
-      });
-  }
 }
 
 /** Checked here: the API's answer speaks of a query that nobody at a terminal has written. */

@@ -81,23 +81,29 @@ export async function showRollout(
   return options.watch === true && state.rollout.status !== 'completed' ? exitCodes.otherEnd : exitCodes.done;
 }
 
+/** What a command is about besides the rollout. */
+export interface CommandOptions {
+  reason?: string;
+  to?: 'all';
+  devices?: readonly string[];
+  /** Only this device. */
+  device?: string;
+}
+
 export async function commandRollout(
   api: ApiClient,
   command: string,
   given: string,
-  reason: string | undefined,
+  { device, ...body }: CommandOptions,
   terminal: Terminal,
 ): Promise<void> {
   const id = await resolveId(api, given);
-  const answer = await api.post(
-    `/rollouts/${encodeURIComponent(id)}/${command}`,
-    reason === undefined ? {} : { reason },
-    CommandAnswer,
-  );
+  const place = device === undefined ? '' : `/devices/${encodeURIComponent(device)}`;
+  const answer = await api.post(`/rollouts/${encodeURIComponent(id)}${place}/${command}`, body, CommandAnswer);
   terminal.write(`${command}: ${answer.effect}\n`);
 }
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+export const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** `latest` is the newest rollout, so that nobody copies an id while one thing is going on. */
 async function resolveId(api: ApiClient, given: string): Promise<string> {

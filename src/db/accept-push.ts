@@ -44,7 +44,7 @@ export async function readTagFacts(
 ): Promise<TagFacts> {
   const { rows } = await client.query<Omit<TagFacts, 'holdReason'>>(
     `with of_tag as (
-       select id, attempt, strategy, pushed_at, ended_at, digest, revision, lane, policy_id, created_at
+       select id, attempt, strategy, pushed_at, ended_at, status, digest, revision, lane, policy_id, created_at
          from image_rollouts where image = $1 and tag = $2
      ), own as (
        select * from of_tag where lane = $5 or policy_id = $6::uuid
@@ -75,7 +75,7 @@ export async function readTagFacts(
   return { ...rows[0], holdReason: rows[0].hold?.reason ?? null };
 }
 
-const KNOWN_ROLLOUT = `jsonb_build_object('id', r.id, 'attempt', r.attempt, 'strategy', r.strategy, 'pushedAt', r.pushed_at, 'ended', r.ended_at is not null)`;
+const KNOWN_ROLLOUT = `jsonb_build_object('id', r.id, 'attempt', r.attempt, 'strategy', r.strategy, 'pushedAt', r.pushed_at, 'ended', r.ended_at is not null, 'rollingBack', r.status = 'rolling_back')`;
 
 export interface NewRollout {
   image: string;

@@ -61,6 +61,14 @@ export async function restartLost(pool: Pool, rolloutId: string, reason: string)
 
 /** Ends a rollout that has lost its workflow: what was told stays told, and the next rollout of the image takes it over. */
 export async function endLost(pool: Pool, rolloutId: string, why: string): Promise<void> {
-  const error = `${why}: devices it had told stay as they are; POST /api/v1/images/trigger-update with "force": true rolls it out again`;
+  const { rows } = await pool.query<{ reopened: boolean }>(
+    `select starts_with(workflow_id, 'rollback:') as reopened from image_rollouts where id = $1`,
+    [rolloutId],
+  );
+  const remedy =
+    rows[0]?.reopened === true
+      ? 'devices that had not confirmed their rollback may be on either image; POST /api/v1/rollouts/<id>/rollback goes on with it'
+      : 'devices it had told stay as they are; POST /api/v1/images/trigger-update with "force": true rolls it out again';
+  const error = `${why}: ${remedy}`;
   await finishRollout(pool, { rolloutId, status: 'failed', reason: why, actor: 'fleetwave', error, hold: false });
 }

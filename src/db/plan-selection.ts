@@ -35,9 +35,9 @@ export const PLAN_SELECTION = `with rule as materialized (
             where s.device_uuid = a.device_uuid and s.image = $2 and s.active and s.status = 'pending' and s.rollout_id <> $1
               and r.ended_at is null) end as coming_tag,
          -- Told of this very tag by an older rollout, and not proven: that is no reason to leave it alone.
-         exists (select from device_rollout_status s
+         exists (select from device_rollout_status s join image_rollouts r on r.id = s.rollout_id
                   where s.device_uuid = a.device_uuid and s.image = $2 and s.active and s.rollout_id <> $1
-                    and s.status in (${TOLD_UNPROVEN}, 'superseded')) as unproven
+                    and (s.status in (${TOLD_UNPROVEN}, 'superseded') or s.status = 'completed' and r.status = 'rolling_back')) as unproven
     from affected a cross join rule
 ), obstacles as materialized (
   select coalesce(jsonb_object_agg(tag, obstacle) filter (where obstacle is not null), '{}') as by_tag

@@ -1,7 +1,19 @@
 import type { Pool } from 'pg';
 
-/** The states of a device whose target this rollout wrote and may have to take back. */
-export const TOLD = ['scheduled', 'updating', 'health_checking', 'completed', 'failed', 'timed_out', 'unreachable'];
+/**
+ * The states of a device whose target this rollout wrote and may have to take back. Active and superseded is one that was told
+ * by a rollout that ended so, and that no newer one has taken.
+ */
+export const TOLD = [
+  'scheduled',
+  'updating',
+  'health_checking',
+  'completed',
+  'failed',
+  'timed_out',
+  'unreachable',
+  'superseded',
+];
 export const FAILED = ['failed', 'timed_out', 'unreachable'];
 
 /**

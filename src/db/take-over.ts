@@ -8,12 +8,14 @@ const UNPROVEN = `('pending', ${TOLD_UNPROVEN}, 'superseded')`;
 /**
  * Takes the devices of `claimable (device_uuid, batch)` over from older rollouts ($1: the new rollout, $2: the image). Rows of
  * rollouts that are under way become `superseded`; those of ended ones only give the device up. `taken` has one row for each,
- * with what it passes on. Rows are locked by device, in the order in which their own rollouts lock them to write.
+ * with what it passes on. What a rollout that is rolling back had proven is what it takes back, so that passes nothing on as
+ * healthy. Rows are locked by device, in the order in which their own rollouts lock them to write.
  */
 export const TAKE_OVER = `held as materialized (
   select s.rollout_id, s.device_uuid, c.batch, r.workflow_id, r.ended_at is not null as ended,
-         s.status in ${UNPROVEN} as unproven,
-         r.ended_at is null and s.status not in ('completed', 'rolled_back', 'rollback_failed', 'superseded') as interrupted
+         s.status in ${UNPROVEN} or s.status = 'completed' and r.status = 'rolling_back' as unproven,
+         r.ended_at is null and (s.status not in ('completed', 'rolled_back', 'rollback_failed', 'superseded')
+                                 or s.status = 'completed' and r.status = 'rolling_back') as interrupted
     from claimable c
     join device_rollout_status s on s.device_uuid = c.device_uuid and s.image = $2 and s.active and s.rollout_id <> $1
     join image_rollouts r on r.id = s.rollout_id

@@ -26,6 +26,8 @@ export interface KnownRollout {
   /** By the sender's clock, ISO 8601. */
   pushedAt: string | null;
   ended: boolean;
+  /** It is being put back, during its run or after its end: a hold is about to follow. */
+  rollingBack: boolean;
 }
 
 /** The past of one image and tag, as far as it matters for one revision. */
@@ -63,6 +65,7 @@ export function judgePush(asked: AskedPush, history: TagHistory): Acceptance {
   if (history.holdReason !== null) return { accept: false, why: 'held', reason: history.holdReason };
   if (same !== null) {
     if (same.ended && history.holdLifted) return accepted;
+    if (same.rollingBack) return { accept: false, why: 'duplicate', rollout: same };
     const movedBack =
       asked.kind === 'digest' &&
       newest !== null &&

@@ -23,6 +23,11 @@ export function fitsWorkflowId(image: string, tag: string, lane: string = firstL
   return rolloutWorkflowId(image, tag, lane).length <= MAX_WORKFLOW_ID;
 }
 
+/** The workflow that puts back an ended rollout, or one device of it: by the rollout's id, because tags are pushed again. */
+export function rollbackWorkflowId(rolloutId: string, deviceUuid?: string): string {
+  return `rollback:${rolloutId}${deviceUuid === undefined ? '' : `:${deviceUuid}`}`;
+}
+
 /**
  * The image and tag of a rollout's workflow id, and the beginning of its lane where it has one; null if it is none. A tag has
  * no colon and no `#`, an image may have a colon (a port).

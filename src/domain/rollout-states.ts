@@ -129,7 +129,7 @@ export const deviceTransitions: Readonly<Record<DeviceStatus, readonly DeviceSta
   unreachable: ['completed', 'scheduled', 'rolling_back', 'superseded'],
   rolling_back: ['rolled_back', 'rollback_failed', 'superseded'],
   rolled_back: [],
-  rollback_failed: ['rolled_back', 'rolling_back'],
+  rollback_failed: ['rolled_back', 'rolling_back', 'superseded'],
   skipped: [],
   superseded: ['rolling_back'],
 };

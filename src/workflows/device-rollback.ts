@@ -53,7 +53,7 @@ async function untilThrough(
       ms: Math.max(leftMs > 0 ? Math.min(looks.nextMs(), leftMs) : LONGEST_LOOK_MS, 1000),
       what: 'the device to confirm the rollback',
       nextRule: 'is rolled back when the device confirms, rollback_failed when the time is up',
-      untilMs: leftMs,
+      untilMs: leftMs > 0 ? leftMs : null,
       wake: () => state.look,
     }).catch((error: unknown) => {
       if (!(error instanceof Stopped)) throw error;

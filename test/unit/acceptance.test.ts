@@ -5,7 +5,7 @@ const none: TagHistory = { newest: null, same: null, holdReason: null, holdLifte
 const asked: AskedPush = { kind: 'digest', pushedAt: null, force: false };
 
 function rollout(fields: Partial<KnownRollout> = {}): KnownRollout {
-  return { id: 'a', attempt: 1, strategy: 'staged', pushedAt: null, ended: true, ...fields };
+  return { id: 'a', attempt: 1, strategy: 'staged', pushedAt: null, ended: true, rollingBack: false, ...fields };
 }
 
 describe('what makes a push another one', () => {
@@ -58,6 +58,28 @@ test.each<[string, Partial<AskedPush>, Partial<TagHistory>, unknown]>([
     {},
     { newest: a, same: b },
     { accept: true, attempt: 4, supersedes: null },
+  ],
+  [
+    'a revision before the newest that is just being put back',
+    {},
+    { newest: a, same: rollout({ id: 'b', ended: false, rollingBack: true }) },
+    { accept: false, why: 'duplicate', rollout: rollout({ id: 'b', ended: false, rollingBack: true }) },
+  ],
+  [
+    'the newest revision that is put back after its end',
+    {},
+    {
+      newest: rollout({ ended: false, rollingBack: true }),
+      same: rollout({ ended: false, rollingBack: true }),
+      holdLifted: true,
+    },
+    { accept: false, why: 'duplicate', rollout: rollout({ ended: false, rollingBack: true }) },
+  ],
+  [
+    'a newer revision while the one before is put back after its end',
+    {},
+    { newest: rollout({ ended: false, rollingBack: true }) },
+    { accept: true, attempt: 1, supersedes: 'a' },
   ],
   [
     'a revision before the newest, known by its push',

@@ -9,7 +9,7 @@ describe('the table of commands and states', () => {
       for (const status of rolloutStatuses) {
         const cell = commandEffect(command, status);
         expect(cell.applies ? cell.effect : cell.why).toMatch(/^\S.{5,}/);
-        if (isFinal(status)) expect(cell.applies).toBe(false);
+        if (isFinal(status)) expect(cell.applies).toBe(command === 'rollback' && status !== 'rolled_back');
       }
   });
 
@@ -22,8 +22,9 @@ describe('the table of commands and states', () => {
   });
 
   it('offers what applies', () => {
-    expect(availableCommands('paused')).toEqual(['resume', 'cancel', 'rollback']);
-    expect(availableCommands('completed')).toEqual([]);
+    expect(availableCommands('paused')).toEqual(['resume', 'cancel', 'rollback', 'retry', 'exclude']);
+    expect(availableCommands('completed')).toEqual(['rollback']);
+    expect(availableCommands('rolled_back')).toEqual([]);
   });
 });
 

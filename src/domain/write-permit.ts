@@ -1,5 +1,5 @@
 import type { Freezes } from './freeze';
-import { windowState, type MaintenanceWindow } from './windows';
+import { windowState, type MaintenanceWindow, type WindowState } from './windows';
 
 /** Devices of a batch not yet told, by what decides whether they may be told now. */
 export interface WaitingGroup {
@@ -46,7 +46,7 @@ export function writePermit(
   const reasons: Held[] = [];
   let mayBeTold = 0;
   for (const { zone, frozenFleet, devices } of groups) {
-    const state = windowState(windows, zone, nowMs);
+    const state = windowOf(windows, zone, nowMs);
     if (state.open) zones?.add(zone);
     const freeze = freezes.fleets.find((one) => one.fleetId === frozenFleet);
     if (freeze !== undefined) {
@@ -55,7 +55,7 @@ export function writePermit(
       mayBeTold += devices;
     } else {
       const until = state.changesAt === null ? null : new Date(state.changesAt).toISOString();
-      reasons.push({ kind: 'window', devices, until, reason: null });
+      reasons.push({ kind: 'window', devices, until, reason: state.problem });
     }
   }
   return {
@@ -64,6 +64,20 @@ export function writePermit(
     nobody: mayBeTold === 0 && reasons.length > 0,
     held: firstToEnd(reasons),
   };
+}
+
+/** A zone that is not known keeps its own devices waiting, not the others. */
+function windowOf(
+  windows: readonly MaintenanceWindow[],
+  zone: string,
+  nowMs: number,
+): WindowState & { problem: string | null } {
+  try {
+    return { ...windowState(windows, zone, nowMs), problem: null };
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return { open: false, changesAt: null, problem: error.message };
+  }
 }
 
 /** All that wait for the same kind of end, with the moment at which the first of them may go. */

@@ -1,24 +1,34 @@
 import { CancellationScope, condition } from '@temporalio/workflow';
 import { quick } from './activity-options';
 import { devices, type Run } from './run';
-import type { Chore, RolloutState } from './state';
+import { takenOver, type Chore, type RolloutState } from './state';
 
 export interface Chores {
   /** Waits for the one that is under way; later ones are not begun. */
   end(): Promise<void>;
 }
 
-/** Does what commands ask for beside the story: devices are left out at once, also while it waits or is paused. */
-export function startChores({ state, control, recorder }: Run): Chores {
+/**
+ * Does what commands ask for beside the story: devices are left out at once, also while it waits or is paused. While a person
+ * is waited for the story does not look at its devices: this does, so that it ends when a newer rollout has taken them all.
+ */
+export function startChores(beside: Run): Chores {
+  const { state, control, recorder } = beside;
   let ended = false;
+  const newsToLookAt = (): boolean =>
+    state.look && state.planned && state.stop === null && (state.paused || state.phase === 'awaiting_approval');
   const next = (): Chore | undefined =>
     state.planned ? state.chores.find((chore) => mayBegin(chore, state)) : undefined;
 
   async function run(): Promise<void> {
     for (;;) {
-      await condition(() => ended || next() !== undefined);
+      await condition(() => ended || next() !== undefined || newsToLookAt());
+      if (ended) return;
       const chore = next();
-      if (ended || chore === undefined) return;
+      if (chore === undefined) {
+        await look(beside);
+        continue;
+      }
       state.chores = state.chores.filter((other) => other !== chore);
       await recorder.settled();
       control.remark(await doChore(chore, state.input.rolloutId));
@@ -34,6 +44,20 @@ export function startChores({ state, control, recorder }: Run): Chores {
       await running;
     },
   };
+}
+
+async function look({ state, control, recorder }: Run): Promise<void> {
+  state.look = false;
+  await recorder.settled();
+  const { overall } = await quick.readHealth.executeWithOptions({ summary: 'count all devices' }, [
+    { rolloutId: state.input.rolloutId, batch: null, soakSeconds: null },
+  ]);
+  state.counts = overall;
+  if (takenOver(state) && state.stop === null) {
+    const reason = 'a newer rollout of the image took the devices that were left';
+    state.stop = { kind: 'supersede', reason, actor: 'fleetwave' };
+  }
+  control.show();
 }
 
 /** A device may be told again only while devices are told at all. */

@@ -28,7 +28,11 @@ it('a rollout does not give way to itself', async () => {
 
 it('a paused rollout whose devices a newer image took is not stuck: it ends as superseded', async () => {
   let taken = false;
-  const paused = { batches: [5], health: () => (taken ? { superseded: 5 } : { updating: 5 }) };
+  const paused = {
+    batches: [5],
+    health: () => ({ updating: 5 }),
+    overall: () => (taken ? { superseded: 5 } : { updating: 5 }),
+  };
   await rig.tell(paused, async ({ handle, env }) => {
     await env.sleep('10s');
     await handle.signal('pause');

@@ -34,6 +34,8 @@ test('a policy with nothing but pattern and strategy shows and follows the defau
     rollback_timeout_seconds: 600,
     retry: { attempts: 1, delay_seconds: 900 },
     on_newer: 'supersede',
+    offline: { after_seconds: 300, catch_up_hours: 24 },
+    windows: [],
     requires_approval: false,
     requires_approved_image: false,
     fleet_id: null,
@@ -67,10 +69,12 @@ test('every field that works is stored, shown and becomes a rule', async () => {
     max_failure_rate: 0,
     max_failures: 3,
     min_sample: 1,
-    on_failure: 'rollback',
+    on_failure: 'pause',
     rollback_timeout_seconds: 60,
     retry: { attempts: 3, delay_seconds: 1 },
-    on_newer: 'supersede',
+    on_newer: 'queue',
+    offline: { after_seconds: 60, catch_up_hours: 0.5 },
+    windows: [{ days: ['sat', 'sun'], from: '23:00', to: '05:00', timezone: 'Europe/Berlin' }],
     requires_approval: true,
     requires_approved_image: false,
     fleet_id: 'lab',
@@ -102,11 +106,15 @@ test('every field that works is stored, shown and becomes a rule', async () => {
     maxFailureRate: 0,
     maxFailures: 3,
     minSample: 1,
-    onFailure: 'rollback',
+    onFailure: 'pause',
     rollbackTimeoutSeconds: 60,
     retryAttempts: 3,
     retryDelaySeconds: 1,
     requiresApproval: true,
+    onNewer: 'queue',
+    offlineAfterSeconds: 60,
+    catchUpHours: 0.5,
+    windows: given.windows,
   });
   expect(row && toSelection(row)).toEqual({ fleetId: 'lab', deviceTags: { ring: 'canary' }, deviceUuids: [uuid] });
 });
@@ -143,11 +151,6 @@ test('auto shows one batch of all at once, manual that it waits for approval', a
 
 describe('refused as not available in this release, naming the field', () => {
   test.each([
-    ['update_strategy', { update_strategy: 'scheduled' }, 'update_strategy'],
-    ['on_failure', { on_failure: 'pause' }, 'on_failure'],
-    ['on_newer', { on_newer: 'queue' }, 'on_newer'],
-    ['offline', { offline: { after_seconds: 300 } }, 'offline'],
-    ['windows', { windows: [{ days: ['sat'], from: '01:00', to: '05:00' }] }, 'windows'],
     ['a tcp check', { health: { checks: [{ kind: 'tcp', port: 6379 }] } }, 'health.checks.0.kind'],
   ])('%s', async (_name, body, path) => {
     const { status, json } = await create(body);

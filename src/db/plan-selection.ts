@@ -2,22 +2,23 @@ import type { SelectedDevices } from '../domain/rules';
 import type { RolloutFacts } from './rollout-facts';
 import { TOLD_UNPROVEN } from './unproven';
 
-/** Devices seen before, but not within this time, come last in the order. The default of `offline.after_seconds`. */
-const OFFLINE_AFTER_SECONDS = 300;
-
 /**
  * Which devices a rollout ($1) would update and in which batch, without writing anything: the plan and its preview are made
  * from these very tables. Finds the affected devices by the image index, orders them (online first, then a hash of device and
  * release, so that the same customers are not always first, and that a preview knows the order before there is a rollout),
  * and cuts batches. Devices whose present version the tag rule does not let this one replace are left out with the reason;
  * so are those that an older rollout is about to bring a newer version, or a tag pushed late would undo it before it has
- * arrived. Versions are compared once for each tag, not for each device.
+ * arrived; and those that a newer rollout has, or has brought its image, where this one comes to be planned late. Versions are
+ * compared once for each tag, not for each device.
  */
 export const PLAN_SELECTION = `with rule as materialized (
   select rules -> 'growth' as growth, coalesce(rules -> 'tagRule' ->> 'kind' = 'semver', false) as by_version,
          coalesce((rules -> 'tagRule' ->> 'allowDowngrade')::boolean, false) as allow_downgrade,
-         concat_ws(' ', image, tag, revision) as release
+         concat_ws(' ', image, tag, revision) as release,
+         make_interval(secs => (rules ->> 'offlineAfterSeconds')::float8) as offline_after, created_at
     from image_rollouts where id = $1
+), newer as materialized (
+  select r.id from image_rollouts r cross join rule where r.image = $2 and r.created_at > rule.created_at
 ), affected as materialized (
   select t.device_uuid, d.tags, d.fleet_id, d.last_seen_at,
          fleetwave.image_changes(t.apps, $2, $3, $4, $5) as changes
@@ -37,7 +38,9 @@ export const PLAN_SELECTION = `with rule as materialized (
          -- Told of this very tag by an older rollout, and not proven: that is no reason to leave it alone.
          exists (select from device_rollout_status s join image_rollouts r on r.id = s.rollout_id
                   where s.device_uuid = a.device_uuid and s.image = $2 and s.active and s.rollout_id <> $1
-                    and (s.status in (${TOLD_UNPROVEN}, 'superseded') or s.status = 'completed' and r.status = 'rolling_back')) as unproven
+                    and (s.status in (${TOLD_UNPROVEN}, 'superseded') or s.status = 'completed' and r.status = 'rolling_back')) as unproven,
+         exists (select from newer join device_rollout_status s on s.rollout_id = newer.id and s.device_uuid = a.device_uuid
+                  where s.active or s.status = 'completed') as has_newer
     from affected a cross join rule
 ), obstacles as materialized (
   select coalesce(jsonb_object_agg(tag, obstacle) filter (where obstacle is not null), '{}') as by_tag
@@ -46,12 +49,12 @@ export const PLAN_SELECTION = `with rule as materialized (
    where by_version
 ), judged as materialized (
   select present.*, cardinality(present_tags) = 0 and not unproven as on_target,
-         case when cardinality(present_tags) = 0 and not unproven then 'already on target' else coalesce(
+         case when cardinality(present_tags) = 0 and not unproven then 'already on target' when has_newer then 'a newer rollout has it by now' else coalesce(
            (select by_tag ->> tag from unnest(present_tags) tag where by_tag ? tag limit 1),
            case when starts_with(by_tag ->> coming_tag, 'downgrade') then (by_tag ->> coming_tag) || ', which another rollout is about to bring' end) end as left_out_reason
     from present cross join obstacles
 ), ordered as (
-  select *, row_number() over (order by (last_seen_at is null or last_seen_at > fleetwave.now() - make_interval(secs => ${OFFLINE_AFTER_SECONDS})) desc,
+  select *, row_number() over (order by (last_seen_at is null or last_seen_at > fleetwave.now() - offline_after) desc,
                                         md5(device_uuid::text || release), device_uuid) as position
     from judged cross join rule where left_out_reason is null
 ), batched as (

@@ -20,7 +20,7 @@ export async function readWaiting(
   { frozenFleets, frozen }: { frozenFleets: readonly string[]; frozen: boolean },
 ): Promise<WaitingDevices> {
   const { rows } = await pool.query<WaitingDevices>(
-    `select coalesce(r.rules -> 'windows', '[]') as windows, (extract(epoch from fleetwave.now()) * 1000)::float8 as "nowMs",
+    `select coalesce(r.rules -> 'windows', '[]') as windows, floor(extract(epoch from fleetwave.now()) * 1000)::float8 as "nowMs",
             coalesce(case when $4 or r.rules -> 'windows' <> '[]' or $3::text[] <> '{}' then (select jsonb_agg(counted) from (
               select coalesce(d.timezone, 'UTC') as zone, case when d.fleet_id = any ($3::text[]) then d.fleet_id end as "frozenFleet", count(*)::int as devices
                 from device_rollout_status s join devices d on d.uuid = s.device_uuid

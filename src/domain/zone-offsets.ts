@@ -21,7 +21,8 @@ export function offsetSpan(zone: string, atMs: number): OffsetSpan {
   const known = spans.get(zone) ?? [];
   const hit = known.find((span) => span.from <= atMs && atMs < span.until);
   if (hit !== undefined) return hit;
-  const span = readSpan(zone, atMs);
+  // Clocks of databases have fractions of a millisecond, which Temporal refuses.
+  const span = readSpan(zone, Math.floor(atMs));
   const same = known.find((other) => other.until === span.until);
   if (same !== undefined) {
     same.from = span.from;

@@ -26,6 +26,12 @@ export async function onFailure(run: Run, rules: RolloutRules, judged: Judged): 
       state.pausedAt = Date.now();
       state.pausedBecause = why.reason;
       control.note('rollout.paused_by_failure', { reason: why.reason });
+      state.waiting = {
+        what: `what is left of batch ${state.batch ?? 1}, in spite of the failures`,
+        since: Date.now(),
+        until: null,
+        nextRule: null,
+      };
       control.remark(`paused, as the policy says: ${why.reason}`);
       control.show();
       await whileRunning(state);

@@ -85,7 +85,7 @@ function ending(why: { reason: string; actor: string }, counts: StatusCounts): E
 function partlyBack(why: { reason: string; actor: string }, counts: StatusCounts): Ending {
   const { completed: healthy = 0, rolled_back: restored = 0, rollback_failed: unconfirmed = 0 } = counts;
   const open = unconfirmed === 0 ? '' : `, ${unconfirmed} put back without confirming it (status=rollback_failed)`;
-  const error = `${devices(restored)} that failed back on the previous image${open}; ${healthy} healthy keep the new one`;
+  const error = `of the devices that failed, ${restored} ${restored === 1 ? 'is' : 'are'} back on the previous image${open}; ${healthy} healthy keep the new one`;
   return { status: 'failed', reason: why.reason, actor: why.actor, error, hold: true };
 }
 

@@ -58,7 +58,10 @@ export async function workUntilVerdict(run: Run, rules: RolloutRules, scope: Wor
     const passedMs = await waitActive(state, control, {
       ms: Math.max(Math.min(due ?? Infinity, looks.nextMs()), MARGIN_MS),
       what: waitsFor(seen, evidence),
-      nextRule: nextRule(withoutExcused(evidence, excusedIn(state, scope)), rules),
+      nextRule:
+        evidence.attempted === 0
+          ? 'tells them when it comes, then judges the batch'
+          : nextRule(withoutExcused(evidence, excusedIn(state, scope)), rules),
       untilMs: due,
       wake: () => state.look || state.advance,
     });

@@ -137,3 +137,10 @@ describe('in words', () => {
     expect(describeWindow(window(text))).toBe(words);
   });
 });
+
+test('a moment may have fractions of a millisecond, as clocks of databases do', () => {
+  const windows = [window('mon 01:00-05:00')];
+  const moment = at('2026-11-23T00:30Z') + 0.123;
+  for (const zone of ['UTC', 'Pacific/Kiritimati', 'America/Lima'])
+    expect(windowState(windows, zone, moment)).toEqual(windowState(windows, zone, Math.floor(moment)));
+});

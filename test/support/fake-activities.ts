@@ -35,7 +35,7 @@ export interface FakeWorld {
   soakDue?: (moment: Moment) => number | null;
   rollback?: (moment: { seconds: number; deadlinePassed: boolean }) => StatusCounts;
   /** What keeps so many devices of a batch from being told, at a moment since the rollout's start. */
-  held?: (seconds: number) => Held | null;
+  held?: (seconds: number, nowMs: number) => Held | null;
   /** Devices that were offline: the sizes of the waves in which they return, and when, in seconds since the start. */
   returns?: { atSeconds: number; devices: number }[];
   /** Of the planned devices, those that wait to return and never do. */
@@ -46,6 +46,8 @@ export interface FakeWorld {
   excluded?: { skipped: number; putBack: number };
   /** Told again by the first `retryDevices`; later ones find nobody. */
   retried?: number;
+  /** Called while the rollout is being ended. */
+  whileFinishing?: () => Promise<void>;
   /** Why an ended rollout is not reopened; it is, where this is absent. */
   notReopened?: string;
   /** How a device that is put back alone stands, by time since it was told. */
@@ -135,7 +137,7 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
       const now = await call('applyBatch', input);
       const { batch } = input;
       const planned = plannedOf(batch);
-      const held = world.held?.(Math.round(now - (startedAt ?? now))) ?? null;
+      const held = world.held?.(Math.round(now - (startedAt ?? now)), now * 1000) ?? null;
       const mayBeTold = planned - Math.min(held?.devices ?? 0, planned);
       const before = told.get(batch);
       if (mayBeTold > (before ?? 0)) appliedAt.set(batch, running(now));
@@ -174,11 +176,13 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
     },
     async readRollback(input) {
       const seconds = (await call('readRollback', input)) - restoredAt;
+      if (told.size === 0) return {};
       return world.rollback?.({ seconds, deadlinePassed: input.deadlinePassed }) ?? { rolled_back: plannedOf(1) };
     },
     async reopenRollout(input) {
       await call('reopenRollout', input);
       if (world.notReopened !== undefined) return { outcome: 'left', status: 'completed', why: world.notReopened };
+      for (const [index, planned] of batches.entries()) told.set(index + 1, planned);
       const { rollbackTimeoutSeconds } = rules;
       return { outcome: 'reopened', rollbackTimeoutSeconds, alreadyOnTarget: 0, leftOut: world.leftOut ?? 0 };
     },
@@ -202,6 +206,7 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
     },
     async finishRollout(input) {
       await call('finishRollout', input);
+      await world.whileFinishing?.();
       return [];
     },
     async recordHealth(input) {
@@ -252,4 +257,15 @@ function sum(one: StatusCounts, other: StatusCounts): StatusCounts {
   for (const [status, devices] of Object.entries(other) as [keyof StatusCounts, number][])
     total[status] = (total[status] ?? 0) + devices;
   return total;
+}
+
+/** Keeps devices from being told until a moment, in seconds since the rollout's start. */
+export function heldUntil(
+  opensAtSeconds: number,
+  held: Pick<Held, 'kind' | 'devices' | 'reason'>,
+): (seconds: number, nowMs: number) => Held | null {
+  return (seconds, nowMs) =>
+    seconds >= opensAtSeconds
+      ? null
+      : { ...held, until: new Date(nowMs + (opensAtSeconds - seconds) * 1000).toISOString() };
 }

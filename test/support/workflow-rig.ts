@@ -21,7 +21,7 @@ function workflowIdOf(rolloutId: string): string {
 function startOne(env: TestWorkflowEnvironment, taskQueue: string, input: RolloutInput, other?: OtherWorkflow) {
   return env.client.workflow.start<typeof rollout>(other?.type ?? 'rollout', {
     taskQueue,
-    workflowId: `${other?.type ?? 'rollout'}:test:${input.rolloutId}`,
+    workflowId: workflowIdOf(input.rolloutId),
     args: [{ ...input, ...other?.input }],
   });
 }
@@ -38,7 +38,11 @@ export interface WorkflowRig {
   /** Runs one rollout in its own worker; afterwards its history is replayed, and a rollout left running is an error. */
   tell(world: FakeWorld, story: (story: Story) => Promise<void>, other?: OtherWorkflow): Promise<void>;
   /** The same for many rollouts at once, which share the worker and the clock. */
-  tellMany(worlds: readonly FakeWorld[], tell: (stories: Story[]) => Promise<void>): Promise<void>;
+  tellMany(
+    worlds: readonly FakeWorld[],
+    tell: (stories: Story[]) => Promise<void>,
+    other?: OtherWorkflow,
+  ): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -71,7 +75,11 @@ export async function createWorkflowRig(): Promise<WorkflowRig> {
       if (error !== undefined) throw error;
   }
 
-  async function tellMany(worlds: readonly FakeWorld[], tell: (stories: Story[]) => Promise<void>): Promise<void> {
+  async function tellMany(
+    worlds: readonly FakeWorld[],
+    tell: (stories: Story[]) => Promise<void>,
+    other?: OtherWorkflow,
+  ): Promise<void> {
     const fakes = new Map<string, FakeActivities>();
     const taskQueue = `rig-${randomUUID()}`;
     const worker = await Worker.create({
@@ -88,7 +96,7 @@ export async function createWorkflowRig(): Promise<WorkflowRig> {
           const fake = fakeActivities(world, () => env.currentTimeMs());
           fakes.set(workflowIdOf(rolloutId), fake);
           const input = { rolloutId, image: 'docker.io/library/redis', tag: '7.5-alpine' };
-          stories.push({ handle: await startOne(env, taskQueue, input), fake, env });
+          stories.push({ handle: await startOne(env, taskQueue, input, other), fake, env });
         }
         await tell(stories);
       });
@@ -109,7 +117,7 @@ export async function createWorkflowRig(): Promise<WorkflowRig> {
     env,
     bundle,
     tellMany,
-    tell: (world, story) => tellMany([world], ([only]) => story(only!)),
+    tell: (world, story, other) => tellMany([world], ([only]) => story(only!), other),
     async close() {
       await env.teardown();
     },

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { HttpProblem } from './problem';
 
 const ONE = '\\d{1,9}(-\\d{1,9})*\\.[0-9a-f]{64}';
 
@@ -17,27 +16,19 @@ export function hashOfAll(hashes: readonly string[]): string | null {
   return hashes.length === 0 ? null : hashes.join('+');
 }
 
-/** Refuses when what was previewed is no longer what would happen, and says by how much. */
-export function requirePlan(previewed: string, now: string): void {
-  if (previewed === now) return;
-  const [before, after] = [sizesOf(previewed), sizesOf(now)];
-  const [devicesBefore, devicesNow] = [sum(before.flat()), sum(after.flat())];
-  const batches = differences(before, after);
-  const what =
-    batches.length === 0
-      ? 'as many devices in each batch, but others of them, in other batches, from other images, or under other rules'
-      : `${devicesNow} devices in ${after.flat().length} batches, not ${devicesBefore} in ${before.flat().length}`;
-  throw new HttpProblem(409, 'plan-changed', `the plan is no longer the one previewed: ${what}; preview it again`, {
-    members: { plan_hash: now, difference: { devices: { previewed: devicesBefore, now: devicesNow }, batches } },
-  });
+/** The plans that such a hash is of. */
+export function hashesIn(hash: string): string[] {
+  return hash.split('+');
 }
 
-/** As `requirePlan`, for one rollout's plan: it may stand among others, of the same push's other policies. */
-export function requirePlanAmong(previewed: string, now: string): void {
-  if (!previewed.split('+').includes(now)) requirePlan(previewed, now);
+export interface SizeDifference {
+  devices: { previewed: number; now: number };
+  /** How many there are of each side's batches. */
+  batchCounts: { previewed: number; now: number };
+  batches: BatchDifference[];
 }
 
-interface Difference {
+interface BatchDifference {
   /** Which of several plans. */
   plan?: number;
   number: number;
@@ -45,7 +36,17 @@ interface Difference {
   now: number;
 }
 
-function differences(before: number[][], after: number[][]): Difference[] {
+/** What can be told from the hashes alone. */
+export function sizeDifference(previewed: string, now: string): SizeDifference {
+  const [before, after] = [sizesOf(previewed), sizesOf(now)];
+  return {
+    devices: { previewed: sum(before.flat()), now: sum(after.flat()) },
+    batchCounts: { previewed: before.flat().length, now: after.flat().length },
+    batches: differences(before, after),
+  };
+}
+
+function differences(before: number[][], after: number[][]): BatchDifference[] {
   const plans = Math.max(before.length, after.length);
   return Array.from({ length: plans }, (_, plan) => {
     const [was = [], is = []] = [before[plan], after[plan]];
@@ -60,7 +61,7 @@ function differences(before: number[][], after: number[][]): Difference[] {
 
 /** For each plan the sizes of its batches. */
 function sizesOf(hash: string): number[][] {
-  return hash.split('+').map((one) => {
+  return hashesIn(hash).map((one) => {
     const [sizes = ''] = one.split('.');
     return sizes === '0' ? [] : sizes.split('-').map(Number);
   });

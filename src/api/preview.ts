@@ -1,14 +1,18 @@
 import type { PoolClient } from 'pg';
 import { z } from 'zod';
-import { previewPlan, type PreviewedPlan } from '../db/preview-plan';
-import { readRollout } from '../db/rollout-facts';
-import { strategies, type RolloutRules } from '../domain/rules';
+import { freezesAhead } from '../db/freezes-ahead';
+import { keepPlans, type KeptPlan } from '../db/plan-previews';
+import { previewPlan } from '../db/preview-plan';
+import { readRollout, type RolloutFacts } from '../db/rollout-facts';
+import type { TimedFreeze } from '../domain/plan-times';
 import { acceptManually } from './accept';
 import { starts, type Accepted, outcomes } from './accept-push';
 import { jsonBody } from './body';
 import { choosePolicies } from './choose-policy';
 import type { ApiDeps } from './deps';
 import { Digest, Uuid } from './fields';
+import { acceptAsApproved } from './plan-as-approved';
+import { PlanAnswer, planAnswer } from './plan-answer';
 import { hashOfAll } from './plan-hash';
 import { invalidInput } from './problem';
 import type { Push } from './registries/push';
@@ -20,29 +24,14 @@ const PreviewBody = z.strictObject({
   tag: z.string().min(1).max(128).optional().describe('May stand in `image` instead.'),
   digest: Digest.optional(),
   force: z.boolean().optional().describe('As in `/images/trigger-update`.'),
+  as: z
+    .enum(['webhook', 'manual'])
+    .default('webhook')
+    .describe(
+      'Whose push it is: `manual`, as by `/images/trigger-update`, is bound by fewer freezes. The plan is the same.',
+    ),
 });
 
-const Named = { device_uuids: z.array(Uuid).describe('The first 500.'), more: z.number() };
-const PlanAnswer = z.object({
-  strategy: z.enum(strategies),
-  requires_approval: z.boolean(),
-  counts: z.object({ planned: z.number(), already_on_target: z.number(), left_out: z.number() }),
-  batches: z.array(
-    z.object({
-      number: z.number(),
-      planned: z.number(),
-      requires_approval: z.boolean(),
-      delay_seconds: z.number(),
-      soak_seconds: z.number(),
-      ...Named,
-    }),
-  ),
-  left_out: z.array(z.object({ reason: z.string(), count: z.number(), ...Named })),
-  takes_over_from: z.array(
-    z.object({ rollout_id: Uuid, tag: z.string(), workflow_id: z.string(), devices: z.number() }),
-  ),
-  earliest_end: z.string().describe('Delays and soaks only: without approvals and the wait for health.'),
-});
 const PolicyAnswer = z.object({
   id: Uuid,
   pattern: z.string(),
@@ -53,8 +42,13 @@ const Part = z.object({
   outcome: z.enum(outcomes).describe('What a push would be answered now.'),
   detail: z.string().nullable(),
   policy: PolicyAnswer.nullable(),
-  plan: PlanAnswer.nullable().describe('Null when a push would start nothing.'),
-  plan_hash: z.string().nullable(),
+  plan: PlanAnswer.nullable().describe(
+    'Null when a push would start nothing; where it would be `not_approved`, the plan that it would get if the image were approved now.',
+  ),
+  plan_hash: z
+    .string()
+    .nullable()
+    .describe('Null when a push would start nothing, so also for what is not approved yet.'),
 });
 const PreviewAnswer = z.object({
   image: z.string(),
@@ -73,16 +67,19 @@ const PreviewAnswer = z.object({
 /** Carries the preview out of the transaction that it ends without a trace. */
 class Previewed extends Error {
   readonly body: z.input<typeof PreviewAnswer>;
+  readonly plans: readonly KeptPlan[];
 
-  constructor(body: z.input<typeof PreviewAnswer>) {
+  constructor({ body, plans }: Pick<Previewed, 'body' | 'plans'>) {
     super('previewed');
     this.body = body;
+    this.plans = plans;
   }
 }
 
 /**
  * What a push would do now. It is accepted like one, by the same code, in a transaction that is rolled back: so the outcome
- * cannot differ from a push's, and nothing is changed. A push of the same tag waits until it is answered.
+ * cannot differ from a push's, and nothing is changed. A push of the same tag waits until it is answered. What was shown is
+ * kept afterwards, so that it can be said by which devices a plan has changed since.
  */
 export function previewRoute({ pool }: ApiDeps): Route {
   return route({
@@ -94,76 +91,77 @@ export function previewRoute({ pool }: ApiDeps): Route {
     body: jsonBody(PreviewBody),
     answers: { 200: { description: 'The plan', schema: PreviewAnswer }, 422: { description: 'Not an image or a tag' } },
     async handle({ body, actor }): Promise<Answer> {
-      const { digest, force = false, ...named } = body;
+      const { digest, force = false, as, ...named } = body;
       const read = readPush(named);
       if (digest !== undefined && read.digest !== null && read.digest !== digest)
         throw invalidInput([{ path: 'digest', message: `image says ${read.digest}: give one of them` }]);
       const push = { ...read, digest: digest ?? read.digest };
       try {
         await acceptManually(pool, { push, actor, force }, async (client, accepted) => {
-          throw new Previewed(await describePush(client, push, accepted));
+          throw new Previewed(await describePush(client, { push, actor, force, byHand: as === 'manual' }, accepted));
         });
       } catch (error) {
-        if (error instanceof Previewed) return { status: 200, body: error.body };
-        throw error;
+        if (!(error instanceof Previewed)) throw error;
+        await keepPlans(pool, error.plans);
+        return { status: 200, body: error.body };
       }
       throw new Error('a preview was accepted as a push');
     },
   });
 }
 
-async function describePush(client: PoolClient, push: Push, accepted: readonly Accepted[]): Promise<Previewed['body']> {
+interface AskedPreview {
+  push: Push;
+  actor: string;
+  force: boolean;
+  byHand: boolean;
+}
+
+async function describePush(
+  client: PoolClient,
+  asked: AskedPreview,
+  accepted: readonly Accepted[],
+): Promise<Pick<Previewed, 'body' | 'plans'>> {
+  const { push, byHand } = asked;
   const { policies, candidates } = await choosePolicies(client, push);
+  const freezes = await freezesAhead(client, push, byHand);
+  const asApproved = await acceptAsApproved(client, asked, accepted);
   const parts: z.input<typeof Part>[] = [];
+  const plans: KeptPlan[] = [];
   let { digest } = push;
   for (const one of accepted) {
-    const rollout = starts(one) && one.rollout_id !== null ? await readRollout(client, one.rollout_id) : null;
-    const plan = rollout === null ? null : await previewPlan(client, rollout);
+    const rollout = await rolloutOf(client, asApproved.get(one) ?? one);
+    const plan = rollout === null ? null : await previewPlan(client, rollout, fleetsOf(freezes));
     // Without a policy of its own, the tag's past has answered: the policy is the one that would have been asked.
     const policy = policies.find(({ id }) => one.policy_id === null || id === one.policy_id);
     digest = rollout?.digest ?? digest;
+    const hash = plan !== null && starts(one) ? plan.kept.plan_hash : null;
+    if (plan !== null && hash !== null) plans.push(plan.kept);
     parts.push({
       outcome: one.outcome,
       detail: detailOf(one),
       policy:
         policy === undefined ? null : { id: policy.id, pattern: policy.imagePattern, why: policy.why, candidates },
-      plan: plan === null || rollout === null ? null : describePlan(plan, rollout.rules),
-      plan_hash: plan?.plan_hash ?? null,
+      plan: plan === null || rollout === null ? null : planAnswer(plan, rollout.rules, freezes),
+      plan_hash: hash,
     });
   }
   const [first, ...further] = parts;
   if (first === undefined) throw new Error('a push came to nothing at all');
-  const planHash = hashOfAll(parts.flatMap((part) => part.plan_hash ?? []));
-  return { image: push.imageName, tag: push.tag, digest, ...first, plan_hash: planHash, further };
+  const planHash = hashOfAll(plans.map((plan) => plan.plan_hash));
+  return { body: { image: push.imageName, tag: push.tag, digest, ...first, plan_hash: planHash, further }, plans };
+}
+
+async function rolloutOf(client: PoolClient, accepted: Accepted): Promise<RolloutFacts | null> {
+  return starts(accepted) && accepted.rollout_id !== null ? readRollout(client, accepted.rollout_id) : null;
+}
+
+function fleetsOf(freezes: readonly TimedFreeze[]): string[] {
+  return freezes.flatMap(({ fleetId }) => fleetId ?? []);
 }
 
 /** Says of a rollout that would be made nothing: its id goes with the transaction. */
 function detailOf({ outcome, detail, rollout_id: id }: Accepted): string | null {
   if (outcome === 'running') return `Rollout ${id ?? ''} of this very revision has not ended.`;
   return detail ?? null;
-}
-
-function describePlan(
-  { batches, left_out, takes_over_from, already_on_target }: PreviewedPlan,
-  rules: RolloutRules,
-): z.input<typeof PlanAnswer> {
-  const timed = batches.map((batch) => ({
-    ...batch,
-    delay_seconds: batch.delay_seconds ?? (batch.number === 1 ? 0 : rules.batchDelaySeconds),
-    soak_seconds: batch.soak_seconds ?? rules.soakSeconds,
-  }));
-  const seconds = timed.reduce((sum, batch) => sum + batch.delay_seconds + batch.soak_seconds, 0);
-  return {
-    strategy: rules.strategy,
-    requires_approval: rules.requiresApproval,
-    counts: {
-      planned: timed.reduce((sum, batch) => sum + batch.planned, 0),
-      already_on_target,
-      left_out: left_out.reduce((sum, reason) => sum + reason.count, 0),
-    },
-    batches: timed,
-    left_out,
-    takes_over_from,
-    earliest_end: new Date(Date.now() + seconds * 1000).toISOString(),
-  };
 }

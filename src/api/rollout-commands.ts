@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { finishRollout } from '../db/finish';
-import { storedPlanHash } from '../db/preview-plan';
+import { storedPlan } from '../db/preview-plan';
 import { readRollout } from '../db/rollout-facts';
 import type { RolloutRow } from '../db/rollouts-read';
 import { commandDescriptions, commandEffect, commands, type Command } from '../domain/commands';
@@ -10,7 +10,8 @@ import { jsonBody } from './body';
 import type { ApiDeps } from './deps';
 import { idParams, text, Uuid } from './fields';
 import { deviceRollback, isReopened, rollBackDeviceOfEnded, rollBackEnded } from './later-rollback';
-import { PlanHash, requirePlanAmong } from './plan-hash';
+import { requirePlanAmong } from './plan-changed';
+import { PlanHash } from './plan-hash';
 import { HttpProblem } from './problem';
 import { findRollout } from './rollouts';
 import { route, type Answer, type Route } from './route';
@@ -119,10 +120,10 @@ function accepted({ id }: RolloutRow, name: string, effect: string): Answer {
 
 async function requireStoredPlan({ pool }: ApiDeps, id: string, previewed: string): Promise<void> {
   const rollout = await readRollout(pool, id);
-  const stored = rollout === null ? null : await storedPlanHash(pool, rollout);
+  const stored = rollout === null ? null : await storedPlan(pool, rollout);
   if (stored === null)
     throw new HttpProblem(409, 'not-planned', 'the rollout is not planned yet: repeat this in a moment');
-  requirePlanAmong(previewed, stored);
+  await requirePlanAmong(pool, previewed, stored);
 }
 
 async function send(

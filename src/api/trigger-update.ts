@@ -1,5 +1,6 @@
 import type { PoolClient } from 'pg';
 import { z } from 'zod';
+import type { KeptPlan } from '../db/plan-previews';
 import { previewPlan } from '../db/preview-plan';
 import { readRollout } from '../db/rollout-facts';
 import { isValidTag, parseImageReference } from '../domain/image-reference';
@@ -9,7 +10,8 @@ import { starts, type Accepted } from './accept-push';
 import { jsonBody } from './body';
 import type { ApiDeps } from './deps';
 import { endIfLost } from './lost-rollouts';
-import { hashOfAll, PlanHash, requirePlan } from './plan-hash';
+import { PlanChanged, planChangedProblem, requirePlans } from './plan-changed';
+import { PlanHash } from './plan-hash';
 import { HttpProblem, invalidInput } from './problem';
 import type { Push } from './registries/push';
 import { route, type Answer, type Route } from './route';
@@ -48,7 +50,7 @@ export function triggerUpdateRoute({ pool, dispatcher, temporal }: ApiDeps): Rou
       403: { description: '`not_approved`: the image waits for approval', schema: WebhookAnswer },
       409: {
         description:
-          '`force` while this very revision is still being rolled out, or a `plan_hash` whose plan has changed',
+          '`force` while this very revision is still being rolled out, or a `plan_hash` whose plan has changed: `difference` says by which devices',
       },
       422: { description: 'Not an image or a tag' },
     },
@@ -57,6 +59,9 @@ export function triggerUpdateRoute({ pool, dispatcher, temporal }: ApiDeps): Rou
       const accept = (before: readonly Accepted[]): Promise<Accepted[]> =>
         acceptManually(pool, { push, actor, force: body.force ?? false, before }, async (client, accepted) => {
           if (body.plan_hash !== undefined) await requirePlansOf(client, accepted, body.plan_hash);
+        }).catch(async (error: unknown) => {
+          if (!(error instanceof PlanChanged) || body.plan_hash === undefined) throw error;
+          throw await planChangedProblem(pool, body.plan_hash, error.now);
         });
       let accepted = await accept([]);
       // What runs by its row alone has lost its workflow: no command reaches it, and only this gets past it.
@@ -79,14 +84,14 @@ export function triggerUpdateRoute({ pool, dispatcher, temporal }: ApiDeps): Rou
   });
 }
 
+/** @throws PlanChanged */
 async function requirePlansOf(client: PoolClient, accepted: readonly Accepted[], previewed: string): Promise<void> {
-  const hashes: string[] = [];
+  const plans: KeptPlan[] = [];
   for (const { rollout_id: id } of accepted.filter(starts)) {
     const rollout = id === null ? null : await readRollout(client, id);
-    if (rollout !== null) hashes.push((await previewPlan(client, rollout)).plan_hash);
+    if (rollout !== null) plans.push((await previewPlan(client, rollout)).kept);
   }
-  const now = hashOfAll(hashes);
-  if (now !== null) requirePlan(previewed, now);
+  requirePlans(previewed, plans);
 }
 
 function isRunning({ outcome }: Accepted): boolean {

@@ -25,6 +25,19 @@ export async function pruneEvents(pool: Pool, olderThanDays: number): Promise<{ 
   );
 }
 
+/** Plans that were previewed before that many days: who comes so late is told sizes, not devices. */
+const PREVIEWS_KEPT_DAYS = 7;
+
+/** Deletes one chunk of kept previews; their age has nothing to do with how long history is kept, unless that is shorter. */
+export async function prunePreviews(pool: Pool, olderThanDays: number): Promise<{ deleted: number; more: boolean }> {
+  return pruned(
+    pool,
+    `delete from plan_previews where plan_hash in (
+       select plan_hash from plan_previews where created_at < now() - make_interval(days => $1) limit $2 for update skip locked)`,
+    Math.min(olderThanDays, PREVIEWS_KEPT_DAYS),
+  );
+}
+
 async function pruned(
   pool: Pool,
   statement: string,

@@ -30,20 +30,31 @@ it('deletes old deliveries and the events of rollouts that ended long ago, in ch
       [id],
     );
 
+  await pool.query(
+    `insert into plan_previews (plan_hash, created_at, image, tag, rules, device_uuids, batches, changes)
+     select encode(sha256(n::text::bytea), 'hex'), now() - make_interval(days => n), 'docker.io/library/redis', '7', '{}', '{}', '{}', '{}'
+       from generate_series(5, 9) n`,
+  );
+
   const { pruneHistory } = createActivities({ pool, chunkSize: 10 });
   const environment = new MockActivityEnvironment();
   const heartbeats: unknown[] = [];
   environment.on('heartbeat', (details) => heartbeats.push(details));
-  expect(await environment.run(pruneHistory, { olderThanDays: 90 })).toEqual({ deliveries: 12_000, events: 6000 });
+  expect(await environment.run(pruneHistory, { olderThanDays: 90 })).toEqual({
+    deliveries: 12_000,
+    events: 6000,
+    previews: 3,
+  });
   expect(heartbeats.length).toBeGreaterThanOrEqual(5);
   expect(await new MockActivityEnvironment().run(pruneHistory, { olderThanDays: 90 })).toEqual({
     deliveries: 0,
     events: 0,
+    previews: 0,
   });
 
-  const left = await pool.query<{ deliveries: number; events: number; rollouts: number }>(
+  const left = await pool.query<{ deliveries: number; events: number; rollouts: number; previews: number }>(
     `select (select count(*) from webhook_deliveries)::int as deliveries, (select count(*) from rollout_events)::int as events,
-            (select count(*) from image_rollouts)::int as rollouts`,
+            (select count(*) from image_rollouts)::int as rollouts, (select count(*) from plan_previews)::int as previews`,
   );
-  expect(left.rows[0]).toEqual({ deliveries: 3, events: 12_000, rollouts: 3 });
+  expect(left.rows[0]).toEqual({ deliveries: 3, events: 12_000, rollouts: 3, previews: 2 });
 });

@@ -45,7 +45,7 @@ test('a preview tells policy, outcome and plan, and changes nothing', async () =
   expect(status).toBe(200);
   expect(json).toMatchObject({ image: 'redis', tag: '7.5', outcome: 'started', policy: { pattern: 'redis:*' } });
   expect(json.policy.candidates).toHaveLength(1);
-  expect(json.plan.counts).toEqual({ planned: 20, already_on_target: 3, left_out: 0 });
+  expect(json.plan.counts).toEqual({ planned: 20, offline: 0, already_on_target: 3, left_out: 0 });
   expect(json.plan.batches.map((batch: any) => [batch.number, batch.planned, batch.device_uuids.length])).toEqual([
     [1, 2, 2],
     [2, 8, 8],

@@ -21,7 +21,7 @@ export interface BatchWatcher {
 }
 
 /** Tells workflows when the outcome of a batch can have changed: a few signals a batch, however many devices report. */
-export function createBatchWatcher(deps: BatchWatcherDeps): BatchWatcher {
+export function createBatchWatcher(deps: BatchWatcherDeps, gatherMs: number = GATHER_MS): BatchWatcher {
   const dirty = new Map<string, Touch>();
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> = Promise.resolve();
@@ -32,7 +32,7 @@ export function createBatchWatcher(deps: BatchWatcherDeps): BatchWatcher {
     timer = setTimeout(() => {
       timer = undefined;
       running = running.then(look).finally(schedule);
-    }, GATHER_MS);
+    }, gatherMs);
   }
 
   async function look(): Promise<void> {

@@ -27,7 +27,7 @@ export async function listHolds(pool: Pool, limit: number, before: [string, stri
 export async function liftHold(pool: Pool, id: string, actor: string): Promise<boolean> {
   const { rows } = await pool.query<{ lifted: boolean }>(
     `with lifted as (
-       update image_holds set lifted_at = now(), lifted_by = $2 where id = $1 and lifted_at is null returning id, rollout_id, image, tag, revision
+       update image_holds set lifted_at = fleetwave.now(), lifted_by = $2 where id = $1 and lifted_at is null returning id, rollout_id, image, tag, revision
      ), noted as (
        insert into rollout_events (rollout_id, type, actor, data)
        select rollout_id, 'hold.lifted', $2, jsonb_build_object('hold_id', id, 'image', image, 'tag', tag, 'revision', revision)

@@ -107,10 +107,11 @@ export type DeviceStatus = (typeof deviceStatuses)[number];
  * From each device state, the states it may go to. `completed` may still turn `failed`: going back to the old image, or
  * breaking, before the rollout has ended is a failure. `failed` is left only by a retry or a rollback, so that a
  * container that crashes and restarts in turn is not called healthy between two crashes. A device that was late may prove
- * itself after its rollout has ended.
+ * itself after its rollout has ended. A device that was taken over unproven is put back even where it was not told again: it
+ * must not stay on the older rollout's image.
  */
 export const deviceTransitions: Readonly<Record<DeviceStatus, readonly DeviceStatus[]>> = {
-  pending: ['scheduled', 'skipped', 'superseded'],
+  pending: ['scheduled', 'skipped', 'superseded', 'rolling_back'],
   scheduled: [
     'updating',
     'health_checking',

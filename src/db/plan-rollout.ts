@@ -29,29 +29,16 @@ export interface StoredPlan {
  * Plans a rollout in one statement, whatever the fleet's size: takes the devices of the selection over from older rollouts of
  * the image and stores all of it. The advisory lock makes plans of one image take turns; without it two plans at once would
  * meet in the unique index of active devices. Rows of older rollouts are locked by device, in the order in which those
- * rollouts lock them to write. What a newer rollout has by now is that one's: plans are not made in the order of acceptance
- * where a process died or a queue was woken.
+ * rollouts lock them to write.
  */
 const PLAN = `
-${PLAN_SELECTION}, own as (
-  select created_at, id from image_rollouts where id = $1
-), mine as materialized (
-  select b.device_uuid, b.batch,
-         $11 and exists (select from device_rollout_status s join image_rollouts r on r.id = s.rollout_id
-                          where s.device_uuid = b.device_uuid and s.image = $2 and s.active and s.rollout_id <> $1
-                            and (r.created_at, r.id) > (own.created_at, own.id)) as newer
-    from batched b cross join own
-), claimable as materialized (
-  select device_uuid, batch from mine where $11 and not newer
+${PLAN_SELECTION}, claimable as materialized (
+  select device_uuid, batch from batched where $11
 ), ${TAKE_OVER}, planned as (
-  insert into device_rollout_status (rollout_id, device_uuid, image, batch, status, reason, active, changes, failing_before)
-  select $1, device_uuid, $2, new_batch, 'pending', null, true, inherited, inherited_failing from taken
+  insert into device_rollout_status (rollout_id, device_uuid, image, batch, active, changes, failing_before)
+  select $1, device_uuid, $2, new_batch, true, inherited, inherited_failing from taken
    union all
-  select $1, device_uuid, $2, batch, case when newer then 'superseded' else 'pending' end, case when newer then 'a newer rollout has it by now' end,
-         $11 and not newer, '[]', false from mine where device_uuid not in (select device_uuid from taken)
-), overtaken_events as (
-  insert into rollout_events (rollout_id, type, device_uuid, batch, reason)
-  select $1, 'device.superseded', device_uuid, batch, 'a newer rollout has it by now' from mine where newer
+  select $1, device_uuid, $2, batch, $11, '[]', false from batched where device_uuid not in (select device_uuid from taken)
 ), left_out as (
   insert into device_rollout_status (rollout_id, device_uuid, image, status, reason, active, changes)
   select $1, device_uuid, $2, 'skipped', left_out_reason, false, changes from judged where left_out_reason is not null

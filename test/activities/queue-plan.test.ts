@@ -110,10 +110,10 @@ it('an older rollout that is planned after a newer one leaves the newer one its 
   expect(await plan(older)).toMatchObject({ outcome: 'planned', tookOverFrom: [] });
   expect(await rig.states(newer)).toMatchObject([{ status: 'pending', active: true }]);
   expect(await rig.states(older)).toMatchObject([
-    { status: 'superseded', reason: 'a newer rollout has it by now', active: false },
+    { status: 'skipped', reason: 'a newer rollout has it by now', active: false },
     { status: 'pending', active: true },
   ]);
-  expect((await rig.act.applyBatch({ rolloutId: older, batch: 1 })).batch).toEqual({ superseded: 1, scheduled: 1 });
+  expect((await rig.act.applyBatch({ rolloutId: older, batch: 1 })).batch).toEqual({ scheduled: 1 });
 });
 
 describe('finishRollout', () => {

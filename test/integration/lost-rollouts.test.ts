@@ -163,6 +163,35 @@ test.each([
   expect(await row(id)).toMatchObject({ status: 'failed', error: expect.stringContaining('"force": true') });
 });
 
+test('a rollback after the end whose workflow is gone ends as failed, and says how to go on', async () => {
+  const id = await silent('rolling_back');
+  const rollbackId = `rollback:${id}`;
+  await database.pool.query('update image_rollouts set workflow_id = $2 where id = $1', [id, rollbackId]);
+  await gateway.start({
+    ...{ workflowId: rollbackId, type: 'rollback', summary: 's', details: 'd' },
+    input: { rolloutId: id, image: 'docker.io/library/redis', tag, reason: null, actor: 'test' },
+  });
+  await lookAfterSilent(deps());
+  expect(await row(id)).toMatchObject({ status: 'rolling_back', ended_at: null });
+  await temporal.client.workflow.getHandle(rollbackId).terminate('by an operator');
+  expect(await endIfLost(deps(), id)).toBe(true);
+  expect(await row(id)).toMatchObject({
+    status: 'failed',
+    error: expect.stringContaining('/rollback goes on with it'),
+  });
+  // What runs for the tag is no business of it: a newer push of the tag that starts ends nothing.
+  await database.pool.query(
+    `update image_rollouts set status = 'rolling_back', ended_at = null, error = null where id = $1`,
+    [id],
+  );
+  const newer = await seedRollout(database.pool, { tag });
+  expect(await startRollout(deps(), await claimed())).toBe('started');
+  expect([await row(id), await row(newer)]).toMatchObject([
+    { status: 'rolling_back', ended_at: null },
+    { dispatched_at: expect.any(Date) },
+  ]);
+});
+
 test('a rollout whose workflow somebody terminated ends as failed by itself, and is not started again', async () => {
   const id = await silent();
   await started(id);

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { isSecretKey } from './secret-box';
 
 /** `true`/`false` as people write them in an environment file. */
 const flag = z.enum(['true', 'false', '1', '0']).transform((value) => value === 'true' || value === '1');
@@ -51,6 +52,20 @@ export const Settings = z.object({
   FLEETWAVE_ALLOW_UNSIGNED_WEBHOOKS: flag
     .default(false)
     .describe('Accept unsigned docker-registry deliveries; the embedded stack sets it.'),
+  FLEETWAVE_SECRETS_KEY: z
+    .string()
+    .refine(isSecretKey, 'must be 32 bytes in base64 or hexadecimal, such as `openssl rand -base64 32` makes')
+    .optional()
+    .describe(
+      "Encrypts the webhook sources' secrets in the database: 32 bytes, base64 or hexadecimal. Unset, `npm start` makes one.",
+    ),
+  FLEETWAVE_DELIVERY_BODY_DAYS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(3650)
+    .default(7)
+    .describe('Days that bodies and headers of webhook deliveries are kept, to look at and to replay.'),
   FLEETWAVE_RETENTION_DAYS: z.coerce
     .number()
     .int()
@@ -91,7 +106,13 @@ export const Settings = z.object({
 export type Config = z.infer<typeof Settings>;
 
 /** Keys that may also be given as a path in `<KEY>_FILE`, as container secrets are. */
-const FILE_KEYS = ['DATABASE_URL', 'FLEETWAVE_ADMIN_TOKEN', 'FLEETWAVE_WEBHOOK_SECRET', 'FLEETWAVE_TOKEN'] as const;
+const FILE_KEYS = [
+  'DATABASE_URL',
+  'FLEETWAVE_ADMIN_TOKEN',
+  'FLEETWAVE_WEBHOOK_SECRET',
+  'FLEETWAVE_SECRETS_KEY',
+  'FLEETWAVE_TOKEN',
+] as const;
 
 /** Thrown with every problem of the environment at once, each naming its variable and what it is for. */
 export class ConfigError extends Error {

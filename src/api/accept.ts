@@ -1,6 +1,12 @@
 import type { Pool, PoolClient } from 'pg';
 import { lockTags } from '../db/accept-push';
-import { keepResults, recordDeliveries, type RecordedDelivery, type StoredResult } from '../db/deliveries';
+import {
+  keepResults,
+  recordDeliveries,
+  type KeptRequest,
+  type RecordedDelivery,
+  type StoredResult,
+} from '../db/deliveries';
 import { inTransaction } from '../db/transaction';
 import { revisionOf } from '../domain/acceptance';
 import { acceptPush, duplicate, held, nothing, type Accepted } from './accept-push';
@@ -12,6 +18,23 @@ export interface KeyedItem {
   item: DeliveryItem;
 }
 
+export interface IncomingDelivery {
+  source: string;
+  kind: string;
+  /** Of the source that checked it; undefined for one that is not to be compared, as of a replay. */
+  version: string | null | undefined;
+  /** Null: the same key is the same push for ever. */
+  repeatWindowSeconds: number | null;
+  items: readonly KeyedItem[];
+  /** What to keep of the request, asked for only where the delivery is not a mere repetition. */
+  request(): KeptRequest | null;
+}
+
+/** The source was changed or deleted since it checked the delivery; nothing was written. */
+export class SourceChanged extends Error {
+  override readonly name = 'SourceChanged';
+}
+
 /** A stored result with what it is answered as now. */
 interface Kept {
   stored: StoredResult;
@@ -21,18 +44,22 @@ interface Kept {
 /**
  * Accepts what one delivery announced in one transaction: when this returns, it is durable, and nothing of it was written
  * when it throws. A repeated delivery costs one statement between `begin` and `commit`.
+ * @throws SourceChanged
  * @returns for each item what it came to, one a policy that decided about it.
  */
-export function acceptDelivery(pool: Pool, source: string, items: readonly KeyedItem[]): Promise<Accepted[][]> {
+export function acceptDelivery(pool: Pool, incoming: IncomingDelivery): Promise<Accepted[][]> {
+  const { source, kind, version, items } = incoming;
   return inTransaction(pool, async (client) => {
     const deliveries = await recordDeliveries(
       client,
       source,
       items.map((one) => one.key),
+      incoming.repeatWindowSeconds,
     );
     const found = items.map(({ key, item }) => {
       const delivery = deliveries.get(key);
       if (delivery === undefined) throw new Error('a recorded delivery was not given back');
+      if (version !== undefined && delivery.source_version !== version) throw new SourceChanged();
       const kept = stillStanding(delivery);
       return { item, delivery, kept, answered: kept.length > 0 && kept.length === delivery.results.length };
     });
@@ -56,7 +83,9 @@ export function acceptDelivery(pool: Pool, source: string, items: readonly Keyed
     if (fresh.size > 0)
       await keepResults(
         client,
+        kind,
         [...fresh].map(([deliveryId, kept]) => ({ deliveryId, results: kept })),
+        incoming.request(),
       );
     return results;
   });

@@ -7,6 +7,7 @@ import type { LastSeen } from './last-seen';
 import type { Metrics } from './metrics';
 import type { Operators } from './operators';
 import type { TemporalGateway } from './temporal';
+import type { Outside } from './verification/outside';
 
 /** What the routes work with; made once in main.ts, or by a test. */
 export interface ApiDeps {
@@ -20,6 +21,8 @@ export interface ApiDeps {
   lastSeen: LastSeen;
   operators: Operators;
   metrics: Metrics;
+  /** Where keys and certificates of senders come from; unset, the network. */
+  outside?: Outside;
   /** Red from the moment a stop was asked for, so that a load balancer looks elsewhere first. */
   readiness: { stopping: boolean };
 }

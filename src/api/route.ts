@@ -28,7 +28,7 @@ export interface Call<Params = unknown, Query = unknown, Body = unknown> {
 
 /** One route: its registration, checks and documentation all come from this object, so they cannot disagree. */
 export interface Route {
-  method: 'get' | 'post' | 'put' | 'patch' | 'delete';
+  method: 'get' | 'post' | 'put' | 'patch' | 'delete' | 'options';
   path: string;
   tag: string;
   summary: string;

@@ -2,27 +2,17 @@ import type { NextFunction, Request, Response } from 'express';
 import { HttpProblem } from './problem';
 import type { Route } from './route';
 
-const WEBHOOKS = '/api/v1/webhooks/';
-const WEBHOOK = /^\/api\/v1\/webhooks\/([^/]+)\/?$/i;
-
 /** What no route took: 405 with the methods that the path has, else 404. */
 export function refuseUnmatched(routes: readonly Pick<Route, 'method' | 'path'>[]) {
   const patterns = routes.map(({ method, path }) => ({
     method,
     pattern: new RegExp(`^${path.replace(/:[^/]+/g, '[^/]+').replaceAll('.', '\\.')}/?$`, 'i'),
   }));
-  const sources = routes.flatMap(({ path }) => WEBHOOK.exec(path)?.[1] ?? []);
-  const known = `deliveries are taken at ${sources.map((name) => `${WEBHOOKS}${name}`).join(', ')}`;
   return function refuse(request: Request, _response: Response, next: NextFunction): void {
     const methods = patterns
       .filter(({ pattern }) => pattern.test(request.path))
       .map(({ method }) => method.toUpperCase());
     if (methods.length === 0) {
-      const source = WEBHOOK.exec(request.path)?.[1];
-      if (source !== undefined) {
-        next(new HttpProblem(404, 'unknown-webhook-source', `there is no source ${source.slice(0, 100)}: ${known}`));
-        return;
-      }
       next(new HttpProblem(404, 'unknown-route', `there is nothing at ${request.path.slice(0, 200)}: see /docs`));
       return;
     }

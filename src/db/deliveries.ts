@@ -16,39 +16,76 @@ export interface RecordedDelivery {
   results: StoredResult[];
   /** A rollout it started was rolled back, and what it pushed is on hold since. */
   hold: { id: string; reason: string } | null;
+  /** Of the source as it is in this transaction; null without a row. */
+  source_version: string | null;
+}
+
+/** What came, without what proved its sender. */
+export interface KeptRequest {
+  id: string;
+  method: string;
+  headers: Record<string, string>;
+  query: Record<string, string>;
+  /** Perhaps only its beginning; `bodyBytes` is the length of the whole. */
+  body: Buffer;
+  bodyBytes: number;
 }
 
 /**
  * Writes one row a delivery key, or counts the delivery where the row exists. Of several that come at once, all but the
- * first wait here for its commit and then see its result. Sorted, so that two envelopes cannot wait for each other.
+ * first wait here for its commit and then see its result. Sorted, so that two envelopes cannot wait for each other. With a
+ * window, a key that was not seen for so long counts as one that was never seen.
  */
 export async function recordDeliveries(
   client: PoolClient,
   source: string,
   keys: readonly string[],
+  windowSeconds: number | null = null,
 ): Promise<Map<string, RecordedDelivery>> {
   const recorded = await client.query<RecordedDelivery & { delivery_key: string }>(
     `insert into webhook_deliveries (source, delivery_key)
      select $1, key from unnest($2::text[]) as key order by key
      on conflict on constraint webhook_deliveries_once
-       do update set times_received = webhook_deliveries.times_received + 1, last_received_at = now()
-     returning id, delivery_key, results,
+       do update set times_received = webhook_deliveries.times_received + 1, last_received_at = now(),
+         results = case when webhook_deliveries.last_received_at < now() - make_interval(secs => $3) then '[]' else webhook_deliveries.results end
+     returning id, delivery_key, results, (select version from webhook_sources where name = $1) as source_version,
                (select jsonb_build_object('id', h.id, 'reason', h.reason) from image_holds h
                  where h.rollout_id::text in (select jsonb_path_query(results, '$[*].rollout_id') #>> '{}') and h.lifted_at is null limit 1) as hold`,
-    [source, [...new Set(keys)]],
+    [source, [...new Set(keys)], windowSeconds],
   );
   return new Map(recorded.rows.map(({ delivery_key, ...delivery }) => [delivery_key, delivery]));
 }
 
-/** Keeps what is going to be answered, in the transaction that made it true. */
+/**
+ * Keeps what is going to be answered, in the transaction that made it true, and with it what came: once a request, and not
+ * again while the row still has what came before.
+ */
 export async function keepResults(
   client: PoolClient,
+  kind: string,
   deliveries: readonly { deliveryId: string; results: StoredResult[] }[],
+  request: KeptRequest | null,
 ): Promise<void> {
   await client.query(
-    `update webhook_deliveries set results = kept.results
-       from unnest($1::uuid[], $2::jsonb[]) as kept (id, results) where webhook_deliveries.id = kept.id`,
-    [deliveries.map((one) => one.deliveryId), deliveries.map((one) => JSON.stringify(one.results))],
+    `with kept as (
+       update webhook_deliveries d set results = kept.results, kind = $3,
+              request_id = case when exists (select from webhook_requests r where r.id = d.request_id) then d.request_id else $4 end
+         from unnest($1::uuid[], $2::jsonb[]) as kept (id, results) where d.id = kept.id
+       returning d.request_id
+     )
+     insert into webhook_requests (id, method, headers, query, body, body_bytes)
+     select $4, $5, $6, $7, $8, $9 where exists (select from kept where request_id = $4)`,
+    [
+      deliveries.map((one) => one.deliveryId),
+      deliveries.map((one) => JSON.stringify(one.results)),
+      kind,
+      request?.id ?? null,
+      request?.method ?? null,
+      JSON.stringify(request?.headers ?? {}),
+      JSON.stringify(request?.query ?? {}),
+      request?.body ?? null,
+      request?.bodyBytes ?? null,
+    ],
   );
 }
 

@@ -1,7 +1,12 @@
 import { z } from 'zod';
-import { readBody } from './read-body';
+import { basic, bearer, checkToken, secretInUrl } from '../verification/shared-token';
+import { MEBIBYTE, type RegistryKind, type Source } from './kind';
+import { pullReference } from './pull-place';
 import { unusablePush, type DeliveryItem, type ParsedDelivery } from './push';
+import { readBody, readJson } from './read-body';
 import { usablePush } from './usable-push';
+
+type Place = Pick<Source, 'registryHost' | 'repositories'>;
 
 /** 2.x and 3.x call the same envelope by two names. */
 export const distributionContentTypes = [
@@ -34,10 +39,10 @@ const Envelope = z.object({ events: z.array(Event) });
  * The CNCF Distribution envelope (also GitLab's registry). Of the twenty events of one docker push, one names a tag.
  * @throws UnreadableDelivery when there is no list of events at all.
  */
-export function parseDistribution(body: unknown): ParsedDelivery {
+export function parseDistribution(body: unknown, place: Place): ParsedDelivery {
   const parsed: ParsedDelivery = { items: [], skipped: [] };
   for (const event of readBody(Envelope, body).events) {
-    const item = readEvent(event);
+    const item = readEvent(event, place);
     if (typeof item === 'string') parsed.skipped.push(item);
     else parsed.items.push(item);
   }
@@ -45,7 +50,7 @@ export function parseDistribution(body: unknown): ParsedDelivery {
 }
 
 /** The push, or what the event was about instead. */
-function readEvent(event: z.infer<typeof Event>): DeliveryItem | string {
+function readEvent(event: z.infer<typeof Event>, place: Place): DeliveryItem | string {
   const { target } = event;
   if (event.action !== 'push') return event.action ?? 'event without an action';
   if (target == null) return 'push without a target';
@@ -53,28 +58,42 @@ function readEvent(event: z.infer<typeof Event>): DeliveryItem | string {
   // Each platform's manifest of a multi-arch image is pushed by digest; the index that names them carries the tag.
   if (target.tag == null || target.tag === '') return 'push of an untagged manifest';
   const imageName = target.repository ?? '';
-  const host = event.request?.host ?? '';
   const eventId = event.id == null || event.id === '' ? null : event.id;
   const digest = target.digest == null || target.digest === '' ? null : target.digest;
   const announced = { imageName, tag: target.tag, digest, eventId };
-  if (!isHost(host)) {
-    return unusablePush({
-      ...announced,
-      reason: 'the event does not say a host that can be pulled from (request.host)',
-    });
-  }
-  return usablePush({ ...announced, reference: `${host}/${imageName}`, pushedAt: readTime(event.timestamp) });
-}
-
-/**
- * Without a dot, a port or a capital a first part is read as a namespace on Docker Hub (`registry/app`): an internal short
- * name would then start a rollout of somebody else's image.
- */
-function isHost(host: string): boolean {
-  return host === 'localhost' || (/[.:A-Z]/.test(host) && !host.includes('/'));
+  const found = pullReference(place, {
+    host: event.request?.host ?? '',
+    hostField: 'request.host',
+    repository: imageName,
+  });
+  if ('reason' in found) return unusablePush({ ...announced, reason: found.reason });
+  return usablePush({ ...announced, reference: found.reference, pushedAt: readTime(event.timestamp) });
 }
 
 function readTime(timestamp: string | null | undefined): string | null {
   const time = timestamp == null ? Number.NaN : Date.parse(timestamp);
   return Number.isNaN(time) ? null : new Date(time).toISOString();
 }
+
+/** A CNCF Distribution registry (`registry:2`, `registry:3`), GitLab's among them: `notifications.endpoints` of its configuration. */
+export const distribution: RegistryKind = {
+  name: 'distribution',
+  title: 'CNCF Distribution (registry:2, registry:3)',
+  contentTypes: [...distributionContentTypes, 'application/json', ''],
+  // A push of an image with all its layers is some twenty events of one kilobyte.
+  limitBytes: MEBIBYTE,
+  methods: [],
+  proof: 'secret',
+  proofInWords:
+    'the secret in the Authorization header of the endpoint\'s `headers` (the whole value, as "Bearer <secret>", or as Basic\'s password), or in the URL as ?secret=<secret>',
+  options: z.strictObject({}),
+  // It repeats what is refused without end, and holds back every later event.
+  answers: { deadlineMs: 1000, unreadable: 'record', notApproved: 202 },
+  repeatWindowSeconds: null,
+  verify(delivery, { secrets }) {
+    const places = [bearer, basic, { in: 'header' as const, name: 'authorization' }, secretInUrl];
+    const check = checkToken(delivery, secrets, places);
+    return check === 'right' ? { verified: true } : { verified: false, why: `the secret is ${check}` };
+  },
+  read: (delivery, source) => parseDistribution(readJson(delivery.raw), source),
+};

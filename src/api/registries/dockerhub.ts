@@ -1,6 +1,8 @@
 import { z } from 'zod';
-import { readBody } from './read-body';
+import { bearer, checkToken, secretInUrl } from '../verification/shared-token';
+import { anyJson, MEBIBYTE, type RegistryKind } from './kind';
 import { UnreadableDelivery, type ParsedDelivery } from './push';
+import { readBody, readJson } from './read-body';
 import { usablePush } from './usable-push';
 
 /** Only the fields that are used. `callback_url` is none of them: it is legacy, and posting to it would be a gift to a forger. */
@@ -41,3 +43,24 @@ function joinName(namespace: string | null | undefined, name: string | null | un
   if (name == null) return null;
   return namespace == null || namespace === '' ? name : `${namespace}/${name}`;
 }
+
+export const dockerhub: RegistryKind = {
+  name: 'dockerhub',
+  title: 'Docker Hub',
+  contentTypes: anyJson,
+  // The body carries the repository's whole description.
+  limitBytes: MEBIBYTE,
+  methods: [],
+  proof: 'secret',
+  proofInWords:
+    'the secret in the URL as ?secret=<secret>, since Docker Hub can send no header; or as "Authorization: Bearer <secret>"',
+  options: z.strictObject({}),
+  answers: { deadlineMs: null, unreadable: 'refuse', notApproved: 403 },
+  // `pushed_at` tells two pushes apart.
+  repeatWindowSeconds: null,
+  verify(delivery, { secrets }) {
+    const check = checkToken(delivery, secrets, [secretInUrl, bearer]);
+    return check === 'right' ? { verified: true } : { verified: false, why: `the secret is ${check}` };
+  },
+  read: (delivery) => parseDockerHub(readJson(delivery.raw)),
+};

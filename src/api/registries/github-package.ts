@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { isValidDigest } from '../../domain/image-reference';
-import { readBody } from './read-body';
 import type { ParsedDelivery } from './push';
+import { readBody } from './read-body';
 import { usablePush } from './usable-push';
 
 const text = z.string().nullish();

@@ -15,10 +15,23 @@ export function readBody<Schema extends z.ZodType>(schema: Schema, body: unknown
 
 /** The bytes as JSON. @throws UnreadableDelivery when they are none. */
 export function readJson(raw: Buffer): unknown {
+  return parseJson(readText(raw));
+}
+
+/** Fatal, so that bytes which are no UTF-8 are refused instead of becoming another name. */
+export function readText(raw: Buffer): string {
   try {
-    // Fatal, so that bytes which are no UTF-8 are refused instead of becoming another name.
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(raw)) as unknown;
+    return new TextDecoder('utf-8', { fatal: true }).decode(raw);
   } catch {
-    throw new UnreadableDelivery('', 'the body is not JSON');
+    throw new UnreadableDelivery('', 'the body is not UTF-8');
+  }
+}
+
+/** A text as JSON; `path` names the field it came in. @throws UnreadableDelivery */
+export function parseJson(text: string, path = ''): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw new UnreadableDelivery(path, path === '' ? 'the body is not JSON' : 'is not JSON');
   }
 }

@@ -15,8 +15,10 @@ const layer = (name, seconds, extra = {}) => ({
   globals: { testTimeoutMs: seconds * 1000 },
   setupFilesAfterEnv: ['<rootDir>/test/support/time-limit.ts'],
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.fleetwave/'],
+  // jose is ESM only, which Node.js loads by itself and jest does not.
+  transformIgnorePatterns: ['/node_modules/(?!jose/)'],
   transform: {
-    '^.+\\.ts$': [
+    '^.+(\\.ts|/node_modules/jose/.+\\.js)$': [
       '@swc/jest',
       {
         jsc: { target: 'es2022', parser: { syntax: 'typescript' } },

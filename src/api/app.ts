@@ -19,17 +19,23 @@ import { rolloutCommandRoutes } from './rollout-commands';
 import { rolloutListRoutes } from './rollout-lists';
 import { rolloutRoutes } from './rollouts';
 import type { Route } from './route';
+import { createSourceStore } from './source-store';
 import { timelineRoute } from './timeline';
 import { tokenRoutes } from './tokens';
 import { triggerUpdateRoute } from './trigger-update';
 import { refuseUnmatched } from './unmatched';
+import { webhookDeliveryRoutes } from './webhook-deliveries';
+import { webhookSourceRoutes } from './webhook-sources';
 import { webhookRoutes } from './webhooks';
 
 /** Every route of the API. Where two paths match, the first one here is taken. */
 export function allRoutes(deps: ApiDeps): Route[] {
+  const sources = createSourceStore(deps);
   const routes = [
     ...agentRoutes(deps),
-    ...webhookRoutes(deps),
+    ...webhookRoutes(deps, sources),
+    ...webhookSourceRoutes(deps, sources),
+    ...webhookDeliveryRoutes(deps, sources),
     ...deviceRoutes(deps),
     ...deviceStateRoutes(deps),
     timelineRoute(deps),

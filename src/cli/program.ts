@@ -5,6 +5,7 @@ import { createApiClient, type ApiClient } from './api-client';
 import { decideApproval, listApprovals, type ApprovalListOptions } from './approval-commands';
 import { CliError, exitCodes } from './cli-error';
 import { addRolloutCommands } from './command-options';
+import { addWebhook } from './explain-command';
 import { addFreezes } from './freeze-options';
 import { describeImages } from './image-command';
 import { previewImage } from './preview-command';
@@ -77,6 +78,7 @@ export async function runCommandLine(args: readonly string[], options: ProgramOp
 
   addParts(program, finish);
   addImage(program, options, finish);
+  addWebhook(program, terminal, finish);
   addRollouts(program, terminal, finish);
   addRolloutCommands(program, terminal);
   addApprovals(program, terminal);

@@ -38,6 +38,17 @@ export async function prunePreviews(pool: Pool, olderThanDays: number): Promise<
   );
 }
 
+/** Deletes one chunk of what came from registries before that many days; what became of it stays in the deliveries. */
+export async function pruneBodies(pool: Pool, olderThanDays: number): Promise<{ deleted: number; more: boolean }> {
+  return pruned(
+    pool,
+    `delete from webhook_requests where id in (
+       select id from webhook_requests where received_at < now() - make_interval(days => $1)
+        order by received_at limit $2 for update skip locked)`,
+    olderThanDays,
+  );
+}
+
 async function pruned(
   pool: Pool,
   statement: string,

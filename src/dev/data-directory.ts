@@ -42,6 +42,14 @@ export function keptAdminToken(directory: string): string {
   return readFileSync(file, 'utf8').trim();
 }
 
+/** The key of the webhook sources' secrets, likewise: whoever loses it sets the secrets anew. */
+export function keptSecretsKey(directory: string): string {
+  const file = join(directory, 'secrets.key');
+  if (!existsSync(file)) writeFileSync(file, randomBytes(32).toString('base64'), { mode: 0o600 });
+  chmodSync(file, 0o600);
+  return readFileSync(file, 'utf8').trim();
+}
+
 /** A small number that a server had last time, such as its port. */
 export function keptNumber(directory: string, name: string): number | undefined {
   const file = join(directory, name);

@@ -10,6 +10,7 @@ export interface AppFacts {
   temporalAddress: string;
   temporalUiUrl: string;
   adminToken: string;
+  secretsKey: string;
 }
 
 /** Long enough for a cold start of Node on a busy machine; a process that fails at once is reported at once. */
@@ -88,6 +89,7 @@ function environment(context: StackContext, facts: AppFacts): NodeJS.ProcessEnv 
     TEMPORAL_UI_URL: facts.temporalUiUrl,
     FLEETWAVE_TASK_QUEUE: context.config.FLEETWAVE_TASK_QUEUE,
     FLEETWAVE_ADMIN_TOKEN: facts.adminToken,
+    FLEETWAVE_SECRETS_KEY: facts.secretsKey,
     FLEETWAVE_ALLOW_UNSIGNED_WEBHOOKS: 'true',
     ...context.env,
   };

@@ -1,5 +1,5 @@
 import type { Config } from '../config';
-import { claimDataDirectory, keptAdminToken } from './data-directory';
+import { claimDataDirectory, keptAdminToken, keptSecretsKey } from './data-directory';
 import { ProcessRecord } from './leftovers';
 import type { Progress } from './progress';
 import { chooseApiPort, startApi, startWorker, type AppFacts } from './stack-apps';
@@ -71,6 +71,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       temporalAddress: temporal.address,
       temporalUiUrl: temporal.uiUrl,
       adminToken: config.FLEETWAVE_ADMIN_TOKEN ?? keptAdminToken(directory),
+      secretsKey: config.FLEETWAVE_SECRETS_KEY ?? keptSecretsKey(directory),
     };
     const worker = await startWorker(context, facts);
     const { handle: api, url: apiUrl } = await startApi(context, facts, port);

@@ -15,7 +15,12 @@ export async function scheduleMaintenance(connection: NativeConnection, config: 
       workflowType: 'maintenance',
       workflowId: SCHEDULE_ID,
       taskQueue: config.FLEETWAVE_TASK_QUEUE,
-      args: [{ olderThanDays: config.FLEETWAVE_RETENTION_DAYS }],
+      args: [
+        {
+          olderThanDays: config.FLEETWAVE_RETENTION_DAYS,
+          bodiesOlderThanDays: config.FLEETWAVE_DELIVERY_BODY_DAYS,
+        },
+      ],
     },
     policies: { overlap: ScheduleOverlapPolicy.SKIP },
   };

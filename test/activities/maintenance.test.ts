@@ -36,20 +36,27 @@ it('deletes old deliveries and the events of rollouts that ended long ago, in ch
        from generate_series(5, 9) n`,
   );
 
+  await pool.query(
+    `insert into webhook_requests (id, received_at, method, headers, query, body, body_bytes)
+     select gen_random_uuid(), now() - make_interval(days => n), 'POST', '{}', '{}', '', 0 from generate_series(5, 8) n`,
+  );
+
   const { pruneHistory } = createActivities({ pool, chunkSize: 10 });
   const environment = new MockActivityEnvironment();
   const heartbeats: unknown[] = [];
   environment.on('heartbeat', (details) => heartbeats.push(details));
-  expect(await environment.run(pruneHistory, { olderThanDays: 90 })).toEqual({
+  expect(await environment.run(pruneHistory, { olderThanDays: 90, bodiesOlderThanDays: 7 })).toEqual({
     deliveries: 12_000,
     events: 6000,
     previews: 3,
+    bodies: 2,
   });
   expect(heartbeats.length).toBeGreaterThanOrEqual(5);
-  expect(await new MockActivityEnvironment().run(pruneHistory, { olderThanDays: 90 })).toEqual({
+  expect(await new MockActivityEnvironment().run(pruneHistory, { olderThanDays: 90, bodiesOlderThanDays: 7 })).toEqual({
     deliveries: 0,
     events: 0,
     previews: 0,
+    bodies: 0,
   });
 
   const left = await pool.query<{ deliveries: number; events: number; rollouts: number; previews: number }>(

@@ -242,7 +242,7 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
     },
     async pruneHistory(input) {
       await call('pruneHistory', input);
-      return { deliveries: 0, events: 0, previews: 0 };
+      return { deliveries: 0, events: 0, previews: 0, bodies: 0 };
     },
     async retryDevices(input) {
       await call('retryDevices', input);

@@ -49,7 +49,7 @@ export async function readDelivery(
   pool: Pool,
   id: string,
 ): Promise<(DeliveryRow & { request: KeptRequest | null }) | null> {
-  const { rows } = await pool.query<DeliveryRow & Omit<KeptRequest, 'bodyBytes'> & { method: string | null }>(
+  const { rows } = await pool.query<DeliveryRow & Omit<KeptRequest, 'bodyBytes' | 'method'> & { method: string | null }>(
     `select ${COLUMNS}, r.method, r.headers, r.query, r.body from ${TABLES} where d.id = $1`,
     [id],
   );

@@ -1,4 +1,4 @@
-import { createLocalJWKSet, decodeJwt, errors, jwtVerify, type JSONWebKeySet, type JWTPayload } from 'jose';
+import { createLocalJWKSet, decodeJwt, errors, jwtVerify, type JWTPayload } from 'jose';
 import { z } from 'zod';
 import { OutsideUnavailable, type Outside } from './outside';
 
@@ -57,7 +57,7 @@ async function tryKeys(
 ): Promise<TokenCheck | null> {
   const keys = parsed(KeySet, await outside.text(jwksUrl ?? (await discover(issuer, outside)), maxAgeMs));
   try {
-    const { payload } = await jwtVerify(token, createLocalJWKSet(keys as JSONWebKeySet), {
+    const { payload } = await jwtVerify(token, createLocalJWKSet(keys), {
       issuer,
       audience: [...audiences],
       algorithms: ALGORITHMS,

@@ -32,16 +32,28 @@ export async function receiveDelivery(
   delivery: Delivery,
   keep: (secrets: readonly string[]) => KeptRequest,
 ): Promise<Answer> {
+  const { name } = stored.source;
   try {
     return await receiveAs(intake, stored, delivery, keep);
   } catch (error) {
-    const { name } = stored.source;
-    const mayHaveChanged = error instanceof SourceChanged || (error instanceof HttpProblem && error.status === 401);
-    if (!mayHaveChanged || !(await intake.sources.hasChanged(name, stored))) throw error;
-    const now = await intake.sources.find(name);
-    if (now === null) throw noSource(name);
-    return receiveAs(intake, now, delivery, keep);
+    if (error instanceof SourceChanged) intake.sources.forget(name);
+    else if (!isRefusal(error) || !(await intake.sources.hasChanged(name, stored))) throw error;
   }
+  const now = await intake.sources.find(name);
+  if (now === null) throw noSource(name);
+  try {
+    return await receiveAs(intake, now, delivery, keep);
+  } catch (error) {
+    if (!(error instanceof SourceChanged)) throw error;
+    intake.sources.forget(name);
+    throw new HttpProblem(503, 'source-changing', 'the source is being changed: send it again', {
+      headers: { 'retry-after': '1' },
+    });
+  }
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof HttpProblem && error.status === 401;
 }
 
 async function receiveAs(

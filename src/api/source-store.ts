@@ -46,10 +46,13 @@ interface Kept {
  */
 export function createSourceStore({ pool, config, log }: Pick<ApiDeps, 'pool' | 'config' | 'log'>): SourceStore {
   const known = new Map<string, Kept>();
+  /** Until it is asked for the first time. */
+  let builtInIsAssumed = true;
 
   async function ask(name: string): Promise<StoredSource | null> {
     const row = await readWebhookSource(pool, name);
     known.delete(name);
+    if (name === builtInSource) builtInIsAssumed = false;
     if (row === null && name !== builtInSource) return null;
     const stored = row === null ? builtIn(config) : fromRow(row, config, log);
     known.set(name, { stored, askedAt: Date.now(), until: Date.now() + KEPT_MS });
@@ -60,7 +63,7 @@ export function createSourceStore({ pool, config, log }: Pick<ApiDeps, 'pool' | 
     async find(name) {
       const kept = known.get(name);
       if (kept !== undefined && Date.now() < kept.until) return kept.stored;
-      if (kept !== undefined || name !== builtInSource) return ask(name);
+      if (name !== builtInSource || !builtInIsAssumed) return ask(name);
       const stored = builtIn(config);
       known.set(name, { stored, askedAt: 0, until: Date.now() + KEPT_MS });
       return stored;
@@ -71,7 +74,10 @@ export function createSourceStore({ pool, config, log }: Pick<ApiDeps, 'pool' | 
       if (kept !== undefined && Date.now() - kept.askedAt < ASK_AGAIN_MS) return false;
       return (await ask(name))?.version !== asked.version;
     },
-    forget: (name) => void known.delete(name),
+    forget(name) {
+      known.delete(name);
+      if (name === builtInSource) builtInIsAssumed = false;
+    },
   };
 }
 

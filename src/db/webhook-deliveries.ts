@@ -49,10 +49,9 @@ export async function readDelivery(
   pool: Pool,
   id: string,
 ): Promise<(DeliveryRow & { request: KeptRequest | null }) | null> {
-  const { rows } = await pool.query<DeliveryRow & Omit<KeptRequest, 'bodyBytes' | 'method'> & { method: string | null }>(
-    `select ${COLUMNS}, r.method, r.headers, r.query, r.body from ${TABLES} where d.id = $1`,
-    [id],
-  );
+  const { rows } = await pool.query<
+    DeliveryRow & Omit<KeptRequest, 'bodyBytes' | 'method'> & { method: string | null }
+  >(`select ${COLUMNS}, r.method, r.headers, r.query, r.body from ${TABLES} where d.id = $1`, [id]);
   if (rows[0] === undefined) return null;
   const { method, headers, query, body, ...delivery } = rows[0];
   const { body_bytes: bodyBytes } = delivery;

@@ -37,41 +37,14 @@ export interface Play {
 export async function beginPlay(rig: ModelRig, scenario: Scenario): Promise<Play> {
   const repository = `model/s${randomUUID().slice(0, 8)}`;
   const image = `${REGISTRY}/${repository}`;
-  const known: Known = {
-    image,
-    pushed: new Set(),
-    originals: new Map(),
-    edits: new Map(),
-    zones: new Map(),
-    freezes: [],
-  };
+  const known: Known = { image, pushed: new Set(), originals: new Map(), edits: new Map(), zones: new Map(), freezes: [] };
   const station = rig.station(!scenario.steps.some(({ kind }) => kind === 'restart'));
-  const play: Play = {
-    rig,
-    station,
-    scenario,
-    known,
-    repository,
-    devices: [],
-    policies: [],
-    freezes: [],
-    problems: [],
-  };
+  const play: Play = { rig, station, scenario, known, repository, devices: [], policies: [], freezes: [], problems: [] };
   await untilMonday(rig);
   for (const device of scenario.fleet) await addDevice(play, device);
-  await speak(
-    play.devices.filter((_, index) => scenario.fleet[index]?.seen === true),
-    await speaking(play),
-  );
+  await speak(play.devices.filter((_, index) => scenario.fleet[index]?.seen === true), await speaking(play));
   const { settings, strategy } = scenario;
-  const fields = {
-    image_pattern: `${image}:*`,
-    settings,
-    fleet_id: null,
-    device_uuids: null,
-    enabled: true,
-    description: null,
-  };
+  const fields = { image_pattern: `${image}:*`, settings, fleet_id: null, device_uuids: null, enabled: true, description: null };
   const policy = async (device_tags: Record<string, string> | null, priority: number) => {
     const { id } = await createPolicy(rig.pool, {
       ...{ ...fields, update_strategy: strategy, device_tags, priority },
@@ -92,10 +65,7 @@ async function untilMonday({ sleep, clock }: ModelRig): Promise<void> {
   await clock.sync();
 }
 
-async function addDevice(
-  { rig, known, devices }: Play,
-  { zone, canary, tag }: Omit<Scenario['fleet'][number], 'seen'>,
-): Promise<SimulatedDevice> {
+async function addDevice({ rig, known, devices }: Play, { zone, canary, tag }: Omit<Scenario['fleet'][number], 'seen'>): Promise<SimulatedDevice> {
   const uuid = randomUUID();
   const reference = `${known.image}:${tag}`;
   await rig.pool.query(
@@ -121,9 +91,7 @@ export async function devicesSpeak(play: Play): Promise<void> {
 
 /** The API's dispatcher, once: whatever waits to be started is due. @returns how many were started. */
 export async function dispatch({ rig, station }: Play): Promise<number> {
-  await rig.pool.query(
-    'update image_rollouts set dispatch_after = now() where dispatched_at is null and ended_at is null',
-  );
+  await rig.pool.query('update image_rollouts set dispatch_after = now() where dispatched_at is null and ended_at is null');
   let started = 0;
   for (const pending of await claimPending(rig.pool, 100, 60_000))
     if ((await startRollout({ pool: rig.pool, temporal: station.gateway }, pending)) === 'started') started += 1;
@@ -178,8 +146,7 @@ export async function takeStep(play: Play, step: Step): Promise<void> {
     case 'unfreeze':
       return unfreeze(play);
     case 'lift':
-      for (const { id, image } of await listHolds(pool, 500, undefined))
-        if (image === known.image) await liftHold(pool, id, 'operator');
+      for (const { id, image } of await listHolds(pool, 500, undefined)) if (image === known.image) await liftHold(pool, id, 'operator');
       return;
     case 'look':
       return;
@@ -190,32 +157,12 @@ async function push(play: Play, { tag, digest, by }: Extract<Step, { kind: 'push
   const { rig, known, repository } = play;
   const { image } = known;
   const sha = digest === null ? null : `sha256:${String(digest).repeat(64)}`;
-  const pushed: Push = {
-    registry: REGISTRY,
-    repository,
-    image,
-    imageName: image,
-    tag,
-    digest: sha,
-    eventId: null,
-    pushedAt: null,
-  };
+  const pushed: Push = { registry: REGISTRY, repository, image, imageName: image, tag, digest: sha, eventId: null, pushedAt: null };
   const unidentified = sha === null && by === 'webhook' ? { ...pushed, eventId: randomUUID() } : pushed;
-  const standing = (await listHolds(rig.pool, 500, undefined)).filter(
-    (hold) => hold.image === image && hold.tag === tag,
-  );
+  const standing = (await listHolds(rig.pool, 500, undefined)).filter((hold) => hold.image === image && hold.tag === tag);
   const accepted: Accepted[] =
     by === 'webhook'
-      ? (
-          await acceptDelivery(rig.pool, {
-            source: 'model',
-            kind: 'model',
-            version: null,
-            repeatWindowSeconds: null,
-            items: [{ key: randomUUID(), item: { kind: 'push', push: unidentified } }],
-            request: () => null,
-          })
-        ).flat()
+      ? (await acceptDelivery(rig.pool, { source: 'model', kind: 'model', version: null, repeatWindowSeconds: null, items: [{ key: randomUUID(), item: { kind: 'push', push: unidentified } }], request: () => null })).flat()
       : await acceptManually(rig.pool, { push: pushed, actor: 'operator', force: by === 'force' });
   const isHeld = sha !== null && standing.some(({ revision }) => revision === sha);
   if (isHeld && by !== 'force' && accepted.some(({ outcome }) => outcome !== 'held'))
@@ -262,10 +209,7 @@ export async function jump(play: Play, ms: number, alive: boolean): Promise<void
   }
 }
 
-async function freeze(
-  { rig, station, known, freezes }: Play,
-  { seconds, binds }: Extract<Step, { kind: 'freeze' }>,
-): Promise<void> {
+async function freeze({ rig, station, known, freezes }: Play, { seconds, binds }: Extract<Step, { kind: 'freeze' }>): Promise<void> {
   const fromMs = await rig.clock.nowMs();
   const untilMs = fromMs + seconds * 1000;
   const times = { startsAt: new Date(fromMs), endsAt: new Date(untilMs) };
@@ -274,10 +218,7 @@ async function freeze(
   });
   freezes.push(row.id);
   known.freezes.push({ fromMs, untilMs, binds });
-  await wakeFrozen(
-    { pool: rig.pool, temporal: station.gateway, log: recordingLogger().log } as unknown as ApiDeps,
-    row,
-  );
+  await wakeFrozen({ pool: rig.pool, temporal: station.gateway, log: recordingLogger().log } as unknown as ApiDeps, row);
 }
 
 export async function unfreeze({ rig, station, known, freezes }: Play): Promise<void> {
@@ -285,11 +226,7 @@ export async function unfreeze({ rig, station, known, freezes }: Play): Promise<
   for (const one of known.freezes) one.untilMs = Math.min(one.untilMs, nowMs);
   for (const id of freezes.splice(0)) {
     const row = await liftFreeze(rig.pool, id, 'operator');
-    if (row !== null)
-      await wakeFrozen(
-        { pool: rig.pool, temporal: station.gateway, log: recordingLogger().log } as unknown as ApiDeps,
-        row,
-      );
+    if (row !== null) await wakeFrozen({ pool: rig.pool, temporal: station.gateway, log: recordingLogger().log } as unknown as ApiDeps, row);
   }
 }
 
@@ -310,15 +247,7 @@ export async function endPlay(play: Play): Promise<void> {
   await rig.rest();
   for (const { id, workflowId, dispatched } of await open()) {
     if (dispatched) await station.gateway.signal(workflowId, 'cancel');
-    else
-      await finishRollout(rig.pool, {
-        rolloutId: id,
-        status: 'cancelled',
-        reason: 'over',
-        actor: 'model',
-        error: null,
-        hold: false,
-      });
+    else await finishRollout(rig.pool, { rolloutId: id, status: 'cancelled', reason: 'over', actor: 'model', error: null, hold: false });
   }
   await rig.rest();
   for (const { workflowId } of await open())

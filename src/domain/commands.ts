@@ -36,7 +36,7 @@ type Active = Exclude<RolloutStatus, FinalStatus>;
 const table: Readonly<Record<Command, Readonly<Record<Active, string | { why: string }>>>> = {
   pause: {
     pending: 'pauses before the first batch',
-    awaiting_approval: 'pauses; an approval given meanwhile takes effect on resume',
+    awaiting_approval: 'pauses; it can be approved after the resume, and the time to do so stands still',
     scheduled: 'pauses before the next batch',
     in_progress: 'no further device is told; devices already told go on',
     paused: { why: 'it is paused already' },

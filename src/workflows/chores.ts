@@ -29,9 +29,9 @@ export function startChores(beside: Run): Chores {
         await look(beside);
         continue;
       }
-      state.chores = state.chores.filter((other) => other !== chore);
       await recorder.settled();
       control.remark(await doChore(chore, state.input.rolloutId));
+      state.chores = state.chores.filter((other) => other !== chore);
       state.look = true;
       control.show();
     }

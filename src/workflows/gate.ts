@@ -1,3 +1,4 @@
+import { condition } from '@temporalio/workflow';
 import type { RolloutRules } from '../domain/rules';
 import { quick } from './activity-options';
 import type { Control } from './control';
@@ -33,6 +34,9 @@ export async function passGate(run: Run, rules: RolloutRules, batch: BatchGate):
   if (asks && (state.mergeFor === null || batch.number === 1)) await approval(state, control, batch.number);
   // The statement that writes target state looks at the recorded state: a resume must be there before it.
   await recorder.settled();
+  // A device that is to be left out must not be told first and put back then.
+  const leftOut = (): boolean => state.stop !== null || !state.chores.some(({ kind }) => kind === 'exclude');
+  if (!leftOut()) await condition(leftOut);
   state.phase = 'in_progress';
   state.batch = batch.number;
 }

@@ -55,10 +55,11 @@ export async function rollBack(
       if (passedMs >= lookMs) lookMs *= 2;
     } catch (error) {
       if (!(error instanceof Stopped)) throw error;
+      const { reason: said, actor: who } = state.stop ?? { reason: 'cancelled', actor: 'operator' };
       return {
         status: 'cancelled',
-        reason: `cancelled while rolling back: ${open} devices had not confirmed`,
-        actor: 'operator',
+        reason: `${said}, while rolling back: ${open} ${open === 1 ? 'device' : 'devices'} had not confirmed`,
+        actor: who,
         error: null,
         hold: true,
       };

@@ -33,6 +33,8 @@ export async function rollout(input: RolloutInput): Promise<{ status: string; re
   const chores = startChores(run);
   const ending = await endingOf(run);
   return CancellationScope.nonCancellable(async () => {
+    // From here on a command does nothing and is told so.
+    if (ending !== null) state.phase = ending.status;
     await chores.end();
     return ending === null ? leave(run) : finish(run, ending);
   });
@@ -154,10 +156,9 @@ async function leave({ state, recorder }: Run): Promise<{ status: string; reason
 
 export async function finish(run: Run, ending: Ending): Promise<{ status: string; reason: string }> {
   const { state, control, recorder } = run;
-  // From here on a command does nothing and is told so.
   state.phase = ending.status;
   state.waiting = null;
-  await recorder.end();
+  await recorder.settled();
   const waited = await quick.finishRollout.executeWithOptions(
     { summary: summaryOf(`${ending.status.replaceAll('_', ' ')}: ${ending.reason}`) },
     [{ rolloutId: state.input.rolloutId, ...ending }],
@@ -165,5 +166,7 @@ export async function finish(run: Run, ending: Ending): Promise<{ status: string
   await wakeOthers(waited);
   state.because = ending.error ?? ending.reason;
   control.show();
+  // What was said while it was ending.
+  await recorder.end();
   return { status: ending.status, reason: ending.error ?? ending.reason };
 }

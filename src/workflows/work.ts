@@ -130,6 +130,12 @@ export async function read({ state, control }: Run, batch: number | null, soakSe
   ]);
   checkStop(state);
   state.counts = seen.overall;
+  // A failure that is no more, because its device was told again, is excused no more: should it fail again, that is news.
+  const { overall, batch: ofBatch } = state.excused;
+  state.excused = {
+    overall: Math.min(overall, evidenceOf(seen.overall).failures),
+    batch: batch === null ? ofBatch : Math.min(ofBatch, evidenceOf(seen.batch).failures),
+  };
   control.show();
   return { ...seen, held: null };
 }

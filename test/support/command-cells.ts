@@ -41,7 +41,7 @@ export async function playCells(rig: WorkflowRig): Promise<Cell[]> {
     const each = <T>(work: (story: Story, index: number) => Promise<T>): Promise<T[]> => Promise.all(stories.map(work));
     const send = (): Promise<boolean[]> => each(({ handle }, index) => sendTo(handle, plays[index]?.command ?? null));
     const after = async (time: string): Promise<Snapshot[]> => {
-      await rig.env.sleep(time as '1s');
+      await rig.env.sleep(time);
       return each(snapshot);
     };
     await rig.env.sleep('30s');

@@ -45,7 +45,7 @@ const observations: Readonly<Record<Command, (cell: Cell, twin: Cell) => void>> 
     expect([told(later), callsOf(later, 'restoreDevices')]).toEqual([told(before), callsOf(before, 'restoreDevices')]);
   },
   rollback({ before, first, later }) {
-    expect(first.view.status).toBe(told(before).length > 0 ? 'rolling_back' : 'rolled_back');
+    expect(first.view.status).toBe(before.view.counts['attempted'] === 0 ? 'rolled_back' : 'rolling_back');
     expect(later.view.status).toBe('rolled_back');
     expect([told(later), callsOf(later, 'restoreDevices')]).toEqual([told(before), [expect.anything()]]);
     expect(ending(later)).toMatchObject({ status: 'rolled_back', hold: true });

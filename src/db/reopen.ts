@@ -76,14 +76,17 @@ async function lockRollout(
   return rows[0] ?? null;
 }
 
-/** What was signalled is forgotten: the last confirmation of this rollback is news, though one before it was told too. */
+/**
+ * What was signalled is forgotten: the last confirmation of this rollback is news, though one before it was told too. So is
+ * what the ended workflow said of itself, which would be shown as counts of today.
+ */
 async function write(client: PoolClient, input: ReopenInput, data: object): Promise<void> {
   await client.query(
     `with unsignalled as (
        update rollout_batches set signalled = null where rollout_id = $1
      ), reopened as (
        update image_rollouts
-          set status = 'rolling_back', ended_at = null, error = null, reason = $4, paused_at = null, workflow_id = $2, run_id = $3,
+          set status = 'rolling_back', ended_at = null, error = null, reason = $4, paused_at = null, progress = null, workflow_id = $2, run_id = $3,
               dispatched_at = coalesce(dispatched_at, fleetwave.now()), dispatch_error = null
         where id = $1
      )

@@ -85,6 +85,11 @@ describe('what a workflow is told', () => {
     [{ scheduled: 5 }, null],
     [{ scheduled: 1, completed: 4 }, null],
     [{ health_checking: 3, completed: 2 }, 'soaking'],
+    [{ health_checking: 3, completed: 2, pending: 1 }, 'soaking, others not told yet'],
+    [{ completed: 2, pending: 1 }, 'settled, others not told yet'],
+    [{ scheduled: 1, completed: 2, pending: 1 }, null],
+    [{ pending: 3 }, null],
+    [{ pending: 3, deferred: 1 }, null],
     [{ completed: 5 }, 'settled'],
     [{ failed: 5, scheduled: 5 }, 'fail: failure_rate'],
   ])('%j: %s', (counts, expected) => {

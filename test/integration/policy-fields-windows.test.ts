@@ -13,15 +13,15 @@ afterAll(async () => {
 });
 
 const HOUR_MS = 3_600_000;
-const EVERY_DAY = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'];
+const EVERY_DAY = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
 const clock = (at: number): string => new Date(at).toISOString().slice(11, 16);
 
-/** Open from so many hours before or after this hour began, for two hours. */
+/** Open from so many hours before or after this hour began, for four hours: also at the end of an hour. */
 function window(hours: number, timezone = 'UTC'): { window: object; opens: string } {
   const hour = Math.floor(Date.now() / HOUR_MS) * HOUR_MS;
   const from = hour + hours * HOUR_MS;
   return {
-    window: { days: EVERY_DAY, from: clock(from), to: clock(from + 2 * HOUR_MS), timezone },
+    window: { days: EVERY_DAY, from: clock(from), to: clock(from + 4 * HOUR_MS), timezone },
     opens: new Date(from).toISOString(),
   };
 }
@@ -76,9 +76,19 @@ describe('windows', () => {
     }
   });
 
+  test('one that was open on another day is closed today, and the next such day is waited for', async () => {
+    const { window: thisHour, opens } = window(3 * 24 - 1);
+    const days = [EVERY_DAY[new Date(opens).getUTCDay()]];
+    await stack.policy({ ...quick, image_pattern: 'fields/days:*', windows: [{ ...thisHour, days }] });
+    await stack.fleet('fields/days', 1);
+    const id = await stack.starts('fields/days', '2');
+    await stack.becomes(id, 'scheduled');
+    expect(await stack.event(id, 'rollout.scheduled')).toEqual({ until: opens });
+  });
+
   test('in the time zone of each device: those whose clock is in it are told, the others are waited for', async () => {
     // Tokyo is nine hours ahead: what is open by its clock opens nine hours later by UTC.
-    const { window: open } = window(9 - 1, 'device');
+    const { window: open, opens } = window(9 - 1, 'device');
     await stack.policy({ ...quick, image_pattern: 'fields/zones:*', windows: [open] });
     const fleet = await stack.fleet('fields/zones', [{ timezone: 'Asia/Tokyo' }, { timezone: 'UTC' }]);
     const id = await stack.starts('fields/zones', '2');
@@ -86,8 +96,8 @@ describe('windows', () => {
     expect(await stack.targets(fleet)).toEqual(['2', '1']);
     await stack.report(fleet[0] as DeviceCredentials);
     await stack.becomes(id, 'scheduled');
-    const { until: opens } = await stack.waitsFor(id, 'the maintenance window of 1 device');
-    expect(Math.floor(Date.parse(String(opens)) / 1000)).toBe(Date.parse(window(8).opens) / 1000);
+    const shown = await stack.waitsFor(id, 'the maintenance window of 1 device');
+    expect(Math.floor(Date.parse(String(shown.until)) / 1000)).toBe(Date.parse(opens) / 1000);
   });
 });
 

@@ -20,10 +20,13 @@ const LOOKS = 96;
 export async function catchUp(run: Run, plan: Plan): Promise<Ending | null> {
   const { state, control, recorder } = run;
   const { rolloutId } = state.input;
-  let leftMs = plan.rules.catchUpHours * HOUR_MS;
-  const looks = growingLooks(FIRST_LOOK_MS, Math.max(leftMs / LOOKS, FIRST_LOOK_MS));
+  const allMs = plan.rules.catchUpHours * HOUR_MS;
+  // The waits of the waves count too: a device that is seen by day only, with a window by night, would be waited for for ever.
+  const untilMs = state.waitedMs + allMs;
+  const leftMs = (): number => untilMs - state.waitedMs;
+  const looks = growingLooks(FIRST_LOOK_MS, Math.max(allMs / LOOKS, FIRST_LOOK_MS));
   state.advance = false;
-  const enough = (): boolean => leftMs <= 0 || state.advance;
+  const enough = (): boolean => leftMs() <= 0 || state.advance;
   for (;;) {
     await recorder.settled();
     state.look = false;
@@ -48,13 +51,12 @@ export async function catchUp(run: Run, plan: Plan): Promise<Ending | null> {
     }
     await read(run, null, null);
     const passedMs = await waitActive(state, control, {
-      ms: Math.min(looks.nextMs(), leftMs),
+      ms: Math.min(looks.nextMs(), leftMs()),
       what: `${devices(deferred)} that were offline to return`,
       nextRule: 'tells those that return, in waves; skips those that are not back when the time is up',
-      untilMs: leftMs,
+      untilMs: leftMs(),
       wake: () => state.look || state.advance,
     });
-    leftMs -= passedMs;
     looks.waited(passedMs);
   }
 }

@@ -50,6 +50,8 @@ export interface RolloutState {
   alreadyOnTarget: number;
   leftOut: number;
   waiting: Waiting | null;
+  /** Time that went by in waits, pauses left out. */
+  waitedMs: number;
   /** Not yet recorded in the database. */
   unrecorded: ProgressEvent[];
   /** The last few things said to operators, newest last, for the current details. */
@@ -79,6 +81,7 @@ export function initialState(input: RolloutInput): RolloutState {
     alreadyOnTarget: 0,
     leftOut: 0,
     waiting: null,
+    waitedMs: 0,
     unrecorded: [],
     remarks: [],
     because: null,

@@ -1,3 +1,4 @@
+import { condition } from '@temporalio/workflow';
 import type { RolloutRules } from '../domain/rules';
 import { evidenceOf } from '../domain/verdict';
 import { quick } from './activity-options';
@@ -41,7 +42,12 @@ export async function retryFailed(run: Run, rules: RolloutRules): Promise<Ending
 export async function settleRest(run: Run, rules: RolloutRules): Promise<Ending | null> {
   const { state, control } = run;
   const looks = growingLooks((rules.rollbackTimeoutSeconds * 1000) / 4, rules.rollbackTimeoutSeconds * 1000);
+  const chorePending = (): boolean => state.stop === null && state.chores.length > 0;
+  // A batch that was left without devices while it was held back has not moved it on.
+  state.phase = 'in_progress';
   for (;;) {
+    // What a command has asked for is done before it is said that nothing is left.
+    if (chorePending()) await condition(() => !chorePending());
     await read(run, null, null);
     if (isOnTheWay(run)) {
       const ending = await settleAll(run, rules);

@@ -143,7 +143,8 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
       if (mayBeTold > (before ?? 0)) appliedAt.set(batch, running(now));
       if (mayBeTold > 0 || held === null) told.set(batch, Math.max(mayBeTold, before ?? 0));
       const done = mayBeTold === 0 || ((await world.whileApplying?.(batch)) ?? true);
-      const counts = { scheduled: told.get(batch) ?? 0, pending: planned - (told.get(batch) ?? 0) };
+      const nobodyNew = mayBeTold === before ? lastSeen.get(batch) : undefined;
+      const counts = nobodyNew ?? { scheduled: told.get(batch) ?? 0, pending: planned - (told.get(batch) ?? 0) };
       lastSeen.set(batch, counts);
       return { done, ended: false, held: counts.pending === 0 ? null : held, batch: counts, overall: overall() };
     },

@@ -96,7 +96,8 @@ test('an image that is not approved shows the plan that it would get, without a 
   const digest = `sha256:${'a'.repeat(64)}`;
   const shown = await preview({ digest });
   expect(shown).toMatchObject({ outcome: 'not_approved', plan_hash: null, plan: { counts: { planned: 10 } } });
-  expect(shown.detail).toMatch(/is not approved/);
+  // The request that a push would open has no id yet.
+  expect(shown.detail).toMatch(/is not approved\. A push opens a request at/);
   const tables = ['image_rollouts', 'images', 'image_tags', 'image_approval_requests', 'plan_previews'];
   for (const table of tables)
     expect([table, (await pool().query(`select from ${table}`)).rowCount]).toEqual([table, 0]);
@@ -105,7 +106,9 @@ test('an image that is not approved shows the plan that it would get, without a 
   expect(refused.status).toBe(403);
   const id: string =
     refused.json.approval_id ?? (await pool().query('select id from image_approval_requests')).rows[0].id;
-  expect((await preview({ digest })).plan.batches).toHaveLength(3);
+  const waiting = await preview({ digest });
+  expect(waiting.plan.batches).toHaveLength(3);
+  expect(waiting.detail).toContain(`POST /api/v1/image-approvals/${id}/approve`);
   await rig.admin('POST', `/api/v1/image-approvals/${id}/reject`, { reason: 'no' });
   expect(await preview({ digest })).toMatchObject({ outcome: 'not_approved', plan: null, plan_hash: null });
 });

@@ -24,6 +24,7 @@ export async function createSequences(scenarios: fc.Arbitrary<Scenario>): Promis
   let rig: ModelRig = await createModelRig();
   const endings: Record<string, number> = {};
   let runs = 0;
+  let failed = false;
   let steps = 0;
 
   async function playOne(scenario: Scenario): Promise<void> {
@@ -32,7 +33,12 @@ export async function createSequences(scenarios: fc.Arbitrary<Scenario>): Promis
       rig = await createModelRig();
     }
     runs += 1;
-    const told = await runScenario(rig, scenario, runs % REPLAY_EVERY === 0);
+    const told = await runScenario(rig, scenario, runs % REPLAY_EVERY === 0).catch((error: unknown) => {
+      // At once, not only after it was made smaller: that takes minutes.
+      if (!failed) process.stderr.write(`model: seed ${String(SEED)}, sequence ${String(runs)}: ${String(error)}\n`);
+      failed = true;
+      throw error;
+    });
     steps += told.steps;
     for (const [status, count] of Object.entries(told.rollouts)) endings[status] = (endings[status] ?? 0) + count;
   }

@@ -83,7 +83,8 @@ const settings = {
   rollback_timeout_seconds: fc.constant(300),
   retry: fc.record({ attempts: mostly(1, 1, 2, 3), delay_seconds: fc.constant(60) }),
   on_newer: mostly<'supersede' | 'queue'>('supersede', 'supersede', 'queue'),
-  offline: fc.record({ after_seconds: mostly(300, 60, 604_800), catch_up_hours: mostly(1, 0, 24) }),
+  // Devices that return are looked for up to a hundred times, however long that takes: most are given up soon.
+  offline: fc.record({ after_seconds: mostly(300, 60, 604_800), catch_up_hours: mostly(0.2, 0, 0, 2) }),
   requires_approval: mostly(false, false, true),
 };
 

@@ -56,7 +56,9 @@ with rollout as (
    order by s.device_uuid limit (select devices from size) for update of s
 ), wave as (
   insert into rollout_batches (rollout_id, number, planned, lane)
-  select $1, coalesce((select max(number) from rollout_batches where rollout_id = $1), 0) + 1, count(*), 'catch_up' from back having count(*) > 0
+  select $1, coalesce((select max(number) from rollout_batches where rollout_id = $1), 0) + 1, count(*), 'catch_up' from back
+  having count(*) > 0 and (not $2 or count(*) >= (select least(size.devices, (
+           select count(*) from device_rollout_status where rollout_id = $1 and status = 'pending' and deferred_at is not null)) from size))
   returning number, planned
 ), moved as (
   update device_rollout_status s set batch = wave.number, deferred_at = null, reason = null, updated_at = fleetwave.now()
@@ -65,15 +67,17 @@ with rollout as (
   insert into rollout_events (rollout_id, type, batch, data)
   select $1, 'rollout.wave_formed', number, jsonb_build_object('planned', planned) from wave
 ), heard as (
-  update image_rollouts set return_signalled = false where id = $1
+  -- A patient look that forms none leaves the next one to the timer: who trickles in does not wake it again.
+  update image_rollouts set return_signalled = false where id = $1 and (not $2 or exists (select from wave))
 )
 select number, planned from wave`;
 
 /**
  * The next devices to be caught up: of those that were deferred or appeared since the plan, as many as may go together. Running
- * it twice forms one wave (key: a wave that has not started is given again).
+ * it twice forms one wave (key: a wave that has not started is given again). `patient` forms only a full one, or one of all who
+ * are waited for, and looks for no newcomers: then waves stay few however devices trickle in.
  */
-export async function nextWave(pool: Pool, rollout: RolloutFacts): Promise<NextWave> {
+export async function nextWave(pool: Pool, rollout: RolloutFacts, patient: boolean): Promise<NextWave> {
   return inTransaction(pool, async (client) => {
     await lockPlans(client, rollout.image);
     const formed = await readFormedWave(client, rollout.id);
@@ -81,12 +85,14 @@ export async function nextWave(pool: Pool, rollout: RolloutFacts): Promise<NextW
     let wave = formed;
     if (formed === null) {
       const queues = rollout.rules.onNewer === 'queue';
-      const joined = await client.query<{ tookOverFrom: string[] }>(JOIN_NEWCOMERS, [
-        ...planParameters(rollout),
-        queues,
-      ]);
-      ({ tookOverFrom } = onlyRow(joined));
-      const { rows } = await client.query<{ number: number; planned: number }>(FORM_WAVE, [rollout.id]);
+      if (!patient) {
+        const joined = await client.query<{ tookOverFrom: string[] }>(JOIN_NEWCOMERS, [
+          ...planParameters(rollout),
+          queues,
+        ]);
+        ({ tookOverFrom } = onlyRow(joined));
+      }
+      const { rows } = await client.query<{ number: number; planned: number }>(FORM_WAVE, [rollout.id, patient]);
       wave = rows[0] === undefined ? null : { ...rows[0], requiresApproval: false };
     }
     const left = await client.query<{ deferred: number }>(
@@ -112,13 +118,15 @@ export async function skipDeferred(pool: Pool, rolloutId: string): Promise<void>
        select rollout_id, device_uuid from device_rollout_status
         where rollout_id = $1 and status = 'pending' and deferred_at is not null order by device_uuid for update
      ), skipped as (
-       update device_rollout_status s set status = 'skipped', active = false, updated_at = fleetwave.now(),
-              reason = 'offline: it did not return in the time for catching up'
+       update device_rollout_status s
+          -- What it inherited from a rollout that had not proven itself is kept for the next one.
+          set status = case when s.changes = '[]' then 'skipped' else 'superseded' end, active = s.changes <> '[]',
+              updated_at = fleetwave.now(), reason = 'offline: it did not return in the time for catching up'
          from waiting where s.rollout_id = waiting.rollout_id and s.device_uuid = waiting.device_uuid
-       returning s.device_uuid, s.batch, s.reason
+       returning s.device_uuid, s.batch, s.status, s.reason
      )
      insert into rollout_events (rollout_id, type, device_uuid, batch, reason)
-     select $1, 'device.skipped', device_uuid, batch, reason from skipped`,
+     select $1, 'device.' || status, device_uuid, batch, reason from skipped`,
     [rolloutId],
   );
 }

@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import { onlyRow } from './only-row';
 import { PLAN_SELECTION, planParameters } from './plan-selection';
 import type { RolloutFacts } from './rollout-facts';
-import { lockPlans, TAKE_OVER } from './take-over';
+import { lockPlans, TAKE_OVER, type QueuedBehind } from './take-over';
 import { inTransaction } from './transaction';
 
 export interface PlannedBatch {
@@ -65,13 +65,6 @@ ${PLAN_SELECTION}, claimable as materialized (
 update image_rollouts set planned_at = fleetwave.now(), started_at = coalesce(started_at, fleetwave.now()), left_out = summary.left_out from summary
  where id = $1 and planned_at is null and ended_at is null
 returning summary.batches, summary.on_target as "alreadyOnTarget", summary.left_out as "leftOut", summary.took_over as "tookOverFrom"`;
-
-/** An older rollout that has devices which this one would plan, and that it waits for. */
-export interface QueuedBehind {
-  rolloutId: string;
-  tag: string;
-  devices: number;
-}
 
 /**
  * The oldest of those that go first: it has some of the devices, or selects them and is not planned yet, so that several that

@@ -27,13 +27,16 @@ export async function recordProgress(
               status = case when before.running and r.status <> 'rolling_back' then coalesce($3, r.status) else r.status end,
               paused_at = case when before.running and $3 = 'paused' then coalesce(r.paused_at, fleetwave.now()) end
          from before where r.id = before.id returning r.id
+     ), waited as materialized (
+       select s.rollout_id, s.device_uuid, before.paused_at from device_rollout_status s join before on s.rollout_id = before.id
+        where before.paused_at is not null and $3 is distinct from 'paused'
+          and s.status in ('scheduled', 'updating', 'health_checking', 'rolling_back')
+        order by s.device_uuid for update of s
      ), soak as (
        update device_rollout_status s
-          set healthy_since = s.healthy_since + (fleetwave.now() - greatest(before.paused_at, s.healthy_since)),
-              deadline_at = s.deadline_at + (fleetwave.now() - greatest(before.paused_at, s.written_at))
-         from before
-        where s.rollout_id = before.id and before.paused_at is not null and $3 is distinct from 'paused'
-          and s.status in ('scheduled', 'updating', 'health_checking', 'rolling_back')
+          set healthy_since = s.healthy_since + (fleetwave.now() - greatest(waited.paused_at, s.healthy_since)),
+              deadline_at = s.deadline_at + (fleetwave.now() - greatest(waited.paused_at, s.written_at))
+         from waited where s.rollout_id = waited.rollout_id and s.device_uuid = waited.device_uuid
      )
      insert into rollout_events (rollout_id, type, actor, reason, batch, data)
      select rollout.id, e.type, e.actor, e.reason, e.batch, e.data

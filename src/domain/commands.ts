@@ -86,7 +86,7 @@ const table: Readonly<Record<Command, Readonly<Record<Active, string | { why: st
     pending: { why: 'no batch has started' },
     awaiting_approval: { why: 'it waits for approval, not for time: approve it' },
     scheduled: { why: 'it waits for its window or for the end of a freeze, which this command does not open' },
-    in_progress: "ends the current batch's delay or soak",
+    in_progress: "ends the current batch's delay or soak, or the waiting for devices that are offline",
     paused: { why: 'it is paused; resume it first' },
     rolling_back: { why: 'it is rolling back' },
   },

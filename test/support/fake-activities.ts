@@ -131,7 +131,7 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
     },
     async claimDevices(input) {
       await call('claimDevices', input);
-      return [];
+      return { tookOverFrom: [], behind: null };
     },
     async applyBatch(input) {
       const now = await call('applyBatch', input);
@@ -247,7 +247,8 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
     },
     async retryDevices(input) {
       await call('retryDevices', input);
-      return calls.filter((made) => made.name === 'retryDevices').length > 1 ? 0 : (world.retried ?? 0);
+      const told = calls.filter((made) => made.name === 'retryDevices').length > 1 ? 0 : (world.retried ?? 0);
+      return { told, held: null };
     },
   };
   return { activities, calls, moments, of: (name) => calls.filter((made) => made.name === name) };

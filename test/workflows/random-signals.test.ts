@@ -21,7 +21,7 @@ const world: FakeWorld = {
   queuedUntil: 600,
   retried: 1,
   neverBack: 1,
-  rules: { soakSeconds: 600, catchUpHours: 0.5, maxFailureRate: 0.5 },
+  rules: { soakSeconds: 600, catchUpHours: 0.2, maxFailureRate: 0.5 },
   health: ({ seconds, soakSeconds }) =>
     seconds < soakSeconds ? { health_checking: 4, failed: 1 } : { completed: 4, failed: 1 },
   soakDue: ({ seconds, soakSeconds }) => (seconds < soakSeconds ? soakSeconds - seconds : null),

@@ -11,7 +11,8 @@ const executed = new Set<string>();
 beforeAll(async () => {
   rig = await createWorkflowRig();
   cells = await playCells(rig);
-});
+  // Sixty rollouts at once: 40 s on an idle machine, three times that on a busy one.
+}, 240_000);
 afterAll(() => rig.close());
 
 function cellOf(status: ActiveStatus, command: Command | null): Cell {

@@ -111,6 +111,6 @@ export function commandEvents(snapshot: Snapshot): CommandEvent[] {
     .filter(({ type }) => type.startsWith('command.'));
 }
 
-export function hasEnded({ view }: Snapshot): boolean {
+function hasEnded({ view }: Snapshot): boolean {
   return isFinal(view.status);
 }

@@ -110,7 +110,3 @@ export function commandEvents(snapshot: Snapshot): CommandEvent[] {
     .flatMap(({ input }) => (input as { events: CommandEvent[] }).events)
     .filter(({ type }) => type.startsWith('command.'));
 }
-
-function hasEnded({ view }: Snapshot): boolean {
-  return isFinal(view.status);
-}

@@ -1,6 +1,5 @@
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { commands, type Command } from '../../src/domain/commands';
-import { isFinal } from '../../src/domain/rollout-states';
 import type { RolloutStatusView } from '../../src/workflows/messages';
 import type { Call } from './fake-activities';
 import { activeStatuses, waysInto, type ActiveStatus } from './rollout-in-state';

@@ -31,10 +31,11 @@ export async function finishRollout(
      ), batches as (
        update rollout_batches set status = 'stopped', ended_at = fleetwave.now() from ended where rollout_id = ended.id and rollout_batches.ended_at is null
      ), let_go as materialized (
-       select rollout_id, device_uuid from device_rollout_status where rollout_id = $1 and (active or status = 'pending') and exists (select from ended) order by device_uuid for update
+       select rollout_id, device_uuid, status as was from device_rollout_status where rollout_id = $1 and (active or status = 'pending') and exists (select from ended) order by device_uuid for update
      ), devices as (
        update device_rollout_status d
-          set active = d.active and (d.status in (${TOLD_UNPROVEN})
+          -- Superseded and active: it keeps what it goes back to for the next rollout.
+          set active = d.active and (d.status in (${TOLD_UNPROVEN}, 'superseded')
                                      -- Put back alone: its confirmation still counts.
                                      or d.status = 'rolling_back' and (select status from before) <> 'rolling_back'
                                      or d.status = 'pending' and ($2 = 'superseded' or d.changes <> '[]')),
@@ -46,10 +47,10 @@ export async function finishRollout(
                             else d.reason end,
               updated_at = fleetwave.now()
          from let_go where d.rollout_id = let_go.rollout_id and d.device_uuid = let_go.device_uuid
-       returning d.device_uuid, d.batch, d.status, d.reason
+       returning d.device_uuid, d.batch, d.status, d.reason, let_go.was
      ), device_events as (
        insert into rollout_events (rollout_id, type, device_uuid, batch, reason)
-       select $1, 'device.' || status, device_uuid, batch, reason from devices where status in ('skipped', 'superseded')
+       select $1, 'device.' || status, device_uuid, batch, reason from devices where status <> was and status in ('skipped', 'superseded')
      )
      insert into rollout_events (rollout_id, type, actor, reason, data)
      select id, 'rollout.' || $2::text, $4, $3, case when $5::text is null then '{}' else jsonb_build_object('error', $5::text) end from ended`,

@@ -11,6 +11,8 @@ const SEED = Number(process.env['FLEETWAVE_MODEL_SEED'] ?? Date.now() % 2 ** 31)
 const PATH = process.env['FLEETWAVE_MODEL_PATH'];
 /** Replaying a history costs as much as a sequence: a sample of them is. */
 const REPLAY_EVERY = 10;
+/** Seen in two of some 350 sequences, at one moment: the Java test server skips no more time, with nothing under way. */
+const MOST_STANDSTILLS = 3;
 /** A failure is made smaller for so long, below the time that the test has. */
 const LONGEST_MS = 25 * 60_000;
 
@@ -26,6 +28,7 @@ export async function createSequences(scenarios: fc.Arbitrary<Scenario>): Promis
   let runs = 0;
   let failed = false;
   let steps = 0;
+  let stoodStill = 0;
 
   async function playOne(scenario: Scenario): Promise<void> {
     if (rig.spoiled) {
@@ -34,6 +37,13 @@ export async function createSequences(scenarios: fc.Arbitrary<Scenario>): Promis
     }
     runs += 1;
     const told = await runScenario(rig, scenario, runs % REPLAY_EVERY === 0).catch((error: unknown) => {
+      // Played again, such a sequence goes through: it is said, and only too many of them are a failure.
+      if (String(error).includes('hangs:') && stoodStill < MOST_STANDSTILLS) {
+        stoodStill += 1;
+        rig.spoiled = true;
+        process.stderr.write(`model: seed ${String(SEED)}, sequence ${String(runs)}: the test server stood still\n`);
+        return { steps: 0, rollouts: {} };
+      }
       // At once, not only after it was made smaller: that takes minutes.
       if (!failed) process.stderr.write(`model: seed ${String(SEED)}, sequence ${String(runs)}: ${String(error)}\n`);
       failed = true;
@@ -55,7 +65,7 @@ export async function createSequences(scenarios: fc.Arbitrary<Scenario>): Promis
       });
       const seconds = Math.round((Date.now() - startedAt) / 1000);
       process.stderr.write(
-        `model: ${String(runs)} sequences, ${String(steps)} steps, rollouts ${JSON.stringify(endings)}, seed ${String(SEED)}, ${String(seconds)} s\n`,
+        `model: ${String(runs)} sequences, ${String(steps)} steps, rollouts ${JSON.stringify(endings)}, ${String(stoodStill)} given up because the server stood still, seed ${String(SEED)}, ${String(seconds)} s\n`,
       );
       if (runs < wanted) throw new Error(`only ${String(runs)} of ${String(wanted)} sequences in the time there was`);
     },

@@ -19,17 +19,13 @@ export interface NextWave {
 }
 
 /**
- * Devices that the selection finds now and that have no part in the rollout yet, as deferred ones. One that a newer rollout has
- * is that one's; a rollout that queues ($11) takes none from an older one that runs.
+ * Devices that the selection finds now, as deferred ones: it leaves out those that have a part in the rollout already, and those
+ * that a newer one has. A rollout that queues ($11) takes none from an older one that runs.
  */
-const JOIN_NEWCOMERS = `${PLAN_SELECTION}, own as (
-  select created_at from image_rollouts where id = $1
-), claimable as materialized (
-  select b.device_uuid, null::integer as batch from batched b cross join own
-   where not exists (select from device_rollout_status s where s.rollout_id = $1 and s.device_uuid = b.device_uuid)
-     and not exists (select from device_rollout_status s join image_rollouts r on r.id = s.rollout_id
-                      where s.device_uuid = b.device_uuid and s.image = $2 and s.active
-                        and (r.created_at > own.created_at or r.ended_at is null and $11))
+const JOIN_NEWCOMERS = `${PLAN_SELECTION}, claimable as materialized (
+  select b.device_uuid, null::integer as batch from batched b
+   where not ($11 and exists (select from device_rollout_status s join image_rollouts r on r.id = s.rollout_id
+                               where s.device_uuid = b.device_uuid and s.image = $2 and s.active and r.ended_at is null))
 ), ${TAKE_OVER}, joined as (
   insert into device_rollout_status (rollout_id, device_uuid, image, active, changes, failing_before, deferred_at, reason)
   select $1, device_uuid, $2, true, inherited, inherited_failing, fleetwave.now(), 'appeared after the plan' from taken

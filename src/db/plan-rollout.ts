@@ -3,6 +3,7 @@ import { onlyRow } from './only-row';
 import { PLAN_SELECTION, planParameters } from './plan-selection';
 import type { RolloutFacts } from './rollout-facts';
 import { lockPlans, TAKE_OVER, type QueuedBehind } from './take-over';
+import { ALREADY_ON_TARGET } from './tally';
 import { inTransaction } from './transaction';
 
 export interface PlannedBatch {
@@ -117,7 +118,7 @@ export async function planRollout(
       [rollout.id],
     );
     const unplanned = await client.query<{ alreadyOnTarget: number; leftOut: number }>(
-      `select (select count(*)::int from device_rollout_status where rollout_id = $1 and batch is null and deferred_at is null) - left_out as "alreadyOnTarget",
+      `select ${ALREADY_ON_TARGET} as "alreadyOnTarget",
               left_out as "leftOut" from image_rollouts where id = $1`,
       [rollout.id],
     );

@@ -4,6 +4,7 @@ import type { RolloutStatus } from '../domain/rollout-states';
 import { claimBack } from './claim-back';
 import { readLeftToPutBack } from './put-back-facts';
 import { lockPlans } from './take-over';
+import { ALREADY_ON_TARGET } from './tally';
 import { inTransaction } from './transaction';
 
 export interface ReopenInput {
@@ -69,7 +70,7 @@ async function lockRollout(
   const { rows } = await client.query<Standing>(
     `select status, ended_at is not null as ended, workflow_id = $2 and run_id is not distinct from $3 as "byThisRun", left_out as "leftOut",
             (rules ->> 'rollbackTimeoutSeconds')::float8 as "rollbackTimeoutSeconds",
-            (select count(*)::int from device_rollout_status where rollout_id = $1 and batch is null and deferred_at is null) - left_out as "alreadyOnTarget"
+            ${ALREADY_ON_TARGET} as "alreadyOnTarget"
        from image_rollouts where id = $1 for update`,
     [rolloutId, workflowId, runId],
   );

@@ -19,7 +19,10 @@ alter table rollout_batches
 create index device_rollout_status_deferred on device_rollout_status (device_uuid) where status = 'pending' and deferred_at is not null;
 
 -- Set once a rollout was told that deferred devices are back, and cleared by its next look: O(1) signals a wave.
-alter table image_rollouts add column return_signalled boolean not null default false;
+alter table image_rollouts
+  add column return_signalled boolean not null default false,
+  -- Whom a rollback takes back: all, where it is null, or only the devices that failed; then the others have proven the image.
+  add column rollback_scope text constraint image_rollouts_rollback_scope check (rollback_scope in ('all', 'failed'));
 
 -- True when a device's report says of a service in `changes` that it fails: the twin of judgeService in src/domain/report.ts.
 create function fleetwave.is_failing(changes jsonb, reported jsonb) returns boolean

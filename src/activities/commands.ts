@@ -2,6 +2,7 @@ import { excludeDevices, type Excluded } from '../db/exclude';
 import { mergeBatches } from '../db/merge-batches';
 import type { PlannedBatch } from '../db/plan-rollout';
 import { retryDevices } from '../db/retry';
+import type { Held } from '../domain/write-permit';
 import type { ActivityDeps } from './deps';
 import { readPermit } from './permit';
 
@@ -11,6 +12,11 @@ export interface ExcludeInput {
   devices: string[];
   reason: string;
   actor: string;
+}
+
+export interface Retried {
+  told: number;
+  held: Held | null;
 }
 
 export function commandActivities({ pool }: ActivityDeps) {
@@ -23,11 +29,12 @@ export function commandActivities({ pool }: ActivityDeps) {
     /**
      * Tells failed devices again, as far as windows and freezes let it: those with fewer than `attempt` tries, or all of them
      * where it is null. Running it twice tells nobody twice (key: the state they leave). Devices that refused are left alone.
-     * @returns how many devices were told.
+     * @returns how many devices were told, and what keeps others from it.
      */
-    async retryDevices(input: { rolloutId: string; attempt: number | null }): Promise<number> {
+    async retryDevices(input: { rolloutId: string; attempt: number | null }): Promise<Retried> {
       const permit = await readPermit({ pool, rolloutId: input.rolloutId, batch: null });
-      return permit.nobody ? 0 : retryDevices(pool, input.rolloutId, input.attempt, permit);
+      const told = permit.nobody ? 0 : await retryDevices(pool, input.rolloutId, input.attempt, permit);
+      return { told, held: permit.held };
     },
 
     /**

@@ -1,5 +1,5 @@
-import { planRollout, type PlannedBatch, type QueuedBehind } from '../db/plan-rollout';
-import { claimDevices } from '../db/take-over';
+import { planRollout, type PlannedBatch } from '../db/plan-rollout';
+import { claimDevices, type Claimed, type QueuedBehind } from '../db/take-over';
 import { readRollout } from '../db/rollout-facts';
 import type { RolloutStatus } from '../domain/rollout-states';
 import type { RolloutRules } from '../domain/rules';
@@ -37,13 +37,13 @@ export function planActivities({ pool }: ActivityDeps) {
 
     /**
      * Claims the planned devices of a rollout that waited for approval, from older rollouts where need be. Running it twice
-     * claims once (key: a claimed device is active). Throws RolloutNotFound.
-     * @returns workflow ids of the older rollouts that devices were taken from.
+     * claims once (key: a claimed device is active). One that queues claims nothing while an older rollout has any of them.
+     * Throws RolloutNotFound.
      */
-    async claimDevices(input: { rolloutId: string }): Promise<string[]> {
+    async claimDevices(input: { rolloutId: string }): Promise<Claimed> {
       const rollout = await readRollout(pool, input.rolloutId);
       if (rollout === null) throw rolloutMissing(input.rolloutId);
-      return claimDevices(pool, rollout);
+      return claimDevices(pool, { ...rollout, queues: rollout.rules.onNewer === 'queue' });
     },
   };
 }

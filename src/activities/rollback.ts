@@ -22,7 +22,7 @@ export function rollbackActivities({ pool, chunkSize }: ActivityDeps) {
      * rollout wrote. Running it twice restores nobody twice (key: the device's state). Heartbeats after each chunk.
      */
     async restoreDevices(input: RestoreInput): Promise<void> {
-      await openRollback(pool, input.rolloutId, input.reason, input.actor);
+      await openRollback(pool, { ...input, scope: input.scope ?? 'all' });
       const statuses = input.scope === 'failed' ? FAILED : TOLD;
       let chunk: RestoredChunk | undefined;
       while (chunk === undefined || chunk.taken === chunkSize) {

@@ -1,6 +1,7 @@
 import type { PoolClient } from 'pg';
 import { z } from 'zod';
 import { freezesAhead } from '../db/freezes-ahead';
+import { isNewRequest } from '../db/image-approvals';
 import { keepPlans, type KeptPlan } from '../db/plan-previews';
 import { previewPlan } from '../db/preview-plan';
 import { readRollout, type RolloutFacts } from '../db/rollout-facts';
@@ -139,7 +140,7 @@ async function describePush(
     if (plan !== null && hash !== null) plans.push(plan.kept);
     parts.push({
       outcome: one.outcome,
-      detail: detailOf(one),
+      detail: await detailOf(client, one),
       policy:
         policy === undefined ? null : { id: policy.id, pattern: policy.imagePattern, why: policy.why, candidates },
       plan: plan === null || rollout === null ? null : planAnswer(plan, rollout.rules, freezes),
@@ -160,8 +161,11 @@ function fleetsOf(freezes: readonly TimedFreeze[]): string[] {
   return freezes.flatMap(({ fleetId }) => fleetId ?? []);
 }
 
-/** Says of a rollout that would be made nothing: its id goes with the transaction. */
-function detailOf({ outcome, detail, rollout_id: id }: Accepted): string | null {
+/** Says of a rollout, or a request, that would be made nothing: its id goes with the transaction. */
+async function detailOf(client: PoolClient, accepted: Accepted): Promise<string | null> {
+  const { outcome, detail, rollout_id: id, approval_id: request } = accepted;
   if (outcome === 'running') return `Rollout ${id ?? ''} of this very revision has not ended.`;
+  if (request !== undefined && (await isNewRequest(client, request)))
+    return 'It is not approved. A push opens a request at /api/v1/image-approvals and waits for its decision.';
   return detail ?? null;
 }

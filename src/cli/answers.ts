@@ -45,22 +45,32 @@ export const RolloutStatusAnswer = z.looseObject({
 });
 export type RolloutStatusAnswer = z.infer<typeof RolloutStatusAnswer>;
 
-const PreviewedPlan = z.looseObject({
+const PreviewedBatch = z.looseObject({
+  number: z.number(),
+  planned: z.number(),
+  offline: z.number().default(0),
   requires_approval: z.boolean(),
+  delay_seconds: z.number(),
+  soak_seconds: z.number(),
+  starts_at: z.string().nullish(),
+  told_by: z.string().nullish(),
+  waits_for: z.string().nullish(),
+});
+export type PreviewedBatch = z.infer<typeof PreviewedBatch>;
+
+const PreviewedPlan = z.looseObject({
+  strategy: z.string().nullish(),
+  requires_approval: z.boolean(),
+  on_failure: z.string().nullish(),
+  windows: z.array(z.string()).default([]),
   counts: Counts,
-  batches: z.array(
-    z.looseObject({
-      number: z.number(),
-      planned: z.number(),
-      requires_approval: z.boolean(),
-      delay_seconds: z.number(),
-      soak_seconds: z.number(),
-    }),
-  ),
+  batches: z.array(PreviewedBatch),
   left_out: z.array(z.looseObject({ reason: z.string(), count: z.number() })),
   takes_over_from: z.array(z.looseObject({ rollout_id: z.string(), tag: z.string(), devices: z.number() })),
-  earliest_end: z.string(),
+  earliest_end: z.string().nullish(),
+  catch_up_until: z.string().nullish(),
 });
+export type PreviewedPlan = z.infer<typeof PreviewedPlan>;
 
 /** What one policy would do with a push. */
 const PreviewedPart = z.looseObject({

@@ -1,50 +1,85 @@
-import { Preview, type PreviewedPart } from './answers';
+import { Preview, type PreviewedPart, type PreviewedPlan } from './answers';
 import type { ApiClient } from './api-client';
-import { drawTable } from './table';
+import { batchTable, minute } from './preview-table';
 import type { Terminal } from './terminal';
 
-/** What a push of this image would do now. */
+export interface PreviewOptions {
+  force?: boolean;
+  as?: string;
+  json?: boolean;
+}
+
+/** What a push of this image would do now. The hash comes last, where it is found again for copying. */
 export async function previewImage(
   api: ApiClient,
   image: string,
-  options: { force?: boolean; json?: boolean },
+  { force, as, json }: PreviewOptions,
   terminal: Terminal,
 ): Promise<void> {
-  const preview = await api.post(
-    '/rollouts/preview',
-    { image, ...(options.force === true ? { force: true } : {}) },
-    Preview,
-  );
-  if (options.json === true) {
+  const asked = { image, ...(force === true ? { force } : {}), ...(as === undefined ? {} : { as }) };
+  const preview = await api.post('/rollouts/preview', asked, Preview);
+  if (json === true) {
     terminal.write(`${JSON.stringify(preview, undefined, 2)}\n`);
     return;
   }
-  terminal.write(`A push of ${preview.image}:${preview.tag} now: ${preview.outcome}\n`);
+  const { bold } = terminal.colors;
+  terminal.write(`${bold(`A push of ${preview.image}:${preview.tag} now: ${preview.outcome}`)}\n`);
   writePart(preview, terminal);
   for (const part of preview.further) {
-    terminal.write(`\nAnd for other devices: ${part.outcome}\n`);
+    terminal.write(`\n${bold(`And for other devices: ${part.outcome}`)}\n`);
     writePart(part, terminal);
   }
-  if (preview.plan_hash != null) terminal.write(`plan_hash ${preview.plan_hash}\n`);
+  if (preview.plan_hash != null) terminal.write(`\nplan_hash ${preview.plan_hash}\n`);
 }
 
-function writePart({ detail, policy, plan }: PreviewedPart, terminal: Terminal): void {
+function writePart({ outcome, detail, policy, plan }: PreviewedPart, terminal: Terminal): void {
   if (detail != null) terminal.write(`${detail}\n`);
-  if (policy != null) terminal.write(`Policy ${policy.id}: ${policy.why}\n`);
+  if (policy != null) writeFacts([['policy', `${policy.id}: ${policy.why}`]], terminal);
   if (plan == null) return;
-  const { planned = 0, already_on_target: onTarget = 0 } = plan.counts;
-  terminal.write(`${planned} devices to update, ${onTarget} already on target\n`);
-  const rows = plan.batches.map((batch) => [
-    String(batch.number),
-    String(batch.planned),
-    `${batch.delay_seconds} s`,
-    `${batch.soak_seconds} s`,
-    batch.requires_approval ? 'yes' : '',
-  ]);
-  if (rows.length > 0) terminal.write(drawTable(['BATCH', 'DEVICES', 'DELAY', 'SOAK', 'APPROVAL'], rows));
-  for (const { count, reason } of plan.left_out) terminal.write(`Left out: ${count}, ${reason}\n`);
-  for (const { devices, tag, rollout_id: id } of plan.takes_over_from)
-    terminal.write(`Takes ${devices} devices from the rollout of ${tag}, ${id}\n`);
-  if (plan.requires_approval) terminal.write('It waits for approval before it starts.\n');
-  terminal.write(`Ends ${plan.earliest_end} at the earliest\n`);
+  if (outcome === 'not_approved') terminal.write('Were it approved now:\n');
+  writeFacts(factsOf(plan), terminal);
+  if (plan.batches.length > 0) terminal.write(`\n${batchTable(plan.batches)}`);
+  writeFacts(endOf(plan), terminal);
+}
+
+type Fact = [name: string, value: string];
+
+function writeFacts(facts: readonly Fact[], terminal: Terminal): void {
+  for (const [name, value] of facts) terminal.write(`  ${terminal.colors.dim(name.padEnd(10))} ${value}\n`);
+}
+
+function factsOf(plan: PreviewedPlan): Fact[] {
+  const { planned = 0, offline = 0, already_on_target: onTarget = 0 } = plan.counts;
+  const away = offline > 0 ? `, ${offline} of them offline` : '';
+  return [
+    ['devices', `${devices(planned)} to update${away}; ${onTarget} already on target`],
+    ...plan.left_out.map(({ count, reason }): Fact => ['left out', `${count}: ${reason}`]),
+    ...plan.takes_over_from.map(({ devices: count, tag, rollout_id: id }): Fact => [
+      'takes',
+      `${devices(count)} from the rollout of ${tag}, ${id}`,
+    ]),
+    ...(plan.strategy == null ? [] : [['strategy', plan.strategy] as Fact]),
+    ...(plan.on_failure == null ? [] : [['on failure', plan.on_failure] as Fact]),
+    ...plan.windows.map((window): Fact => ['window', window]),
+    ...(plan.requires_approval ? [['approval', 'it waits for one before it starts'] as Fact] : []),
+  ];
+}
+
+function endOf({ earliest_end: end, catch_up_until: until, batches }: PreviewedPlan): Fact[] {
+  if (batches.length === 0) return [];
+  return [
+    ...batches.flatMap(({ number, waits_for: waits }): Fact[] =>
+      waits?.startsWith('freeze') === true
+        ? [['freeze', `batch ${number}: ${waits.slice('freeze ('.length, -1)}`]]
+        : [],
+    ),
+    ['ends', end == null ? 'never: a window never opens' : `${minute(end)} UTC at the earliest`],
+    ...(until == null
+      ? []
+      : [['catch up', `waits for devices that are offline, until ${minute(until)} UTC then`] as Fact]),
+  ];
+}
+
+function devices(count: number): string {
+  return count === 1 ? '1 device' : `${count} devices`;
 }

@@ -8,7 +8,7 @@ import { addRolloutCommands } from './command-options';
 import { addWebhook } from './explain-command';
 import { addFreezes } from './freeze-options';
 import { describeImages } from './image-command';
-import { previewImage } from './preview-command';
+import { previewImage, type PreviewOptions } from './preview-command';
 import { listRollouts, showRollout, type ListOptions, type ShowOptions } from './rollout-commands';
 import { runPart, type Part } from './run-part';
 import type { Terminal } from './terminal';
@@ -140,12 +140,20 @@ function addRollouts(program: Command, terminal: Terminal, finish: (code: number
 
   program
     .command('preview')
-    .description('say what a push of an image would do now: policy, batches, who is left out; changes nothing')
+    .description(
+      'say what a push of an image would do now: policy, batches and their times, who is left out; changes nothing',
+    )
     .summary('say what a push would do now, changing nothing')
     .argument('<image>', 'with its tag, such as redis:7.5-alpine')
     .option('--force', 'as for a new attempt, although this revision had a rollout or is held')
+    .addOption(
+      new Option('--as <whose>', 'whose push: fewer freezes bind one by hand (default webhook)').choices([
+        'webhook',
+        'manual',
+      ]),
+    )
     .option('--json', 'print JSON, with the ids of the devices')
-    .action(async (image: string, given: { force?: boolean; json?: boolean }) => {
+    .action(async (image: string, given: PreviewOptions) => {
       await previewImage(api(), image, given, terminal);
     });
 }

@@ -58,11 +58,13 @@ with rollout as (
   select rollout_id, device_uuid, false, 'gone', null, '[]', '[]', null, null, false from due where device_uuid not in (select device_uuid from held)
 ), moved as (
   update device_rollout_status d
-     set status = case when s.told then 'scheduled' when s.turn = 'defer' then 'pending' else 'skipped' end,
+     set status = case when s.told then 'scheduled' when s.turn = 'defer' then 'pending'
+                       -- It keeps what it goes back to: another rollout's unproven image is on it.
+                       when s.turn = 'obstacle' and s.inherited <> '[]' then 'superseded' else 'skipped' end,
          deferred_at = case when s.turn = 'defer' then fleetwave.now() end,
          reason = case s.turn when 'defer' then 'offline at its turn: caught up when it returns' when 'on target' then 'already on target' when 'gone' then 'no longer runs the image' when 'obstacle' then s.obstacle end,
-         active = s.told or s.turn = 'defer',
-         changes = case when s.told then fleetwave.inherit_previous(s.changes, s.inherited) when s.turn = 'defer' then d.changes else '[]' end,
+         active = s.told or s.turn = 'defer' or s.turn = 'obstacle' and s.inherited <> '[]',
+         changes = case when s.told then fleetwave.inherit_previous(s.changes, s.inherited) when s.turn in ('defer', 'obstacle') then d.changes else '[]' end,
          failing_before = s.failing_before,
          target_version = case when s.told then s.version end,
          written_at = case when s.told then fleetwave.clock() end,
@@ -73,7 +75,7 @@ with rollout as (
   returning d.device_uuid, d.status, d.reason, d.target_version
 ), events as (
   insert into rollout_events (rollout_id, type, device_uuid, batch, reason, data)
-  select $1, case status when 'scheduled' then 'device.update_scheduled' when 'pending' then 'device.deferred' else 'device.skipped' end, device_uuid, $2, reason,
+  select $1, case status when 'scheduled' then 'device.update_scheduled' when 'pending' then 'device.deferred' else 'device.' || status end, device_uuid, $2, reason,
          jsonb_build_object('version', target_version)
     from moved
 )

@@ -19,17 +19,13 @@ export interface NextWave {
 }
 
 /**
- * Devices that the selection finds now and that have no part in the rollout yet, as deferred ones. One that a newer rollout has
- * is that one's; a rollout that queues ($11) takes none from an older one that runs.
+ * Devices that the selection finds now, as deferred ones: it leaves out those that have a part in the rollout already, and those
+ * that a newer one has. A rollout that queues ($11) takes none from an older one that runs.
  */
-const JOIN_NEWCOMERS = `${PLAN_SELECTION}, own as (
-  select created_at from image_rollouts where id = $1
-), claimable as materialized (
-  select b.device_uuid, null::integer as batch from batched b cross join own
-   where not exists (select from device_rollout_status s where s.rollout_id = $1 and s.device_uuid = b.device_uuid)
-     and not exists (select from device_rollout_status s join image_rollouts r on r.id = s.rollout_id
-                      where s.device_uuid = b.device_uuid and s.image = $2 and s.active
-                        and (r.created_at > own.created_at or r.ended_at is null and $11))
+const JOIN_NEWCOMERS = `${PLAN_SELECTION}, claimable as materialized (
+  select b.device_uuid, null::integer as batch from batched b
+   where not ($11 and exists (select from device_rollout_status s join image_rollouts r on r.id = s.rollout_id
+                               where s.device_uuid = b.device_uuid and s.image = $2 and s.active and r.ended_at is null))
 ), ${TAKE_OVER}, joined as (
   insert into device_rollout_status (rollout_id, device_uuid, image, active, changes, failing_before, deferred_at, reason)
   select $1, device_uuid, $2, true, inherited, inherited_failing, fleetwave.now(), 'appeared after the plan' from taken
@@ -56,7 +52,9 @@ with rollout as (
    order by s.device_uuid limit (select devices from size) for update of s
 ), wave as (
   insert into rollout_batches (rollout_id, number, planned, lane)
-  select $1, coalesce((select max(number) from rollout_batches where rollout_id = $1), 0) + 1, count(*), 'catch_up' from back having count(*) > 0
+  select $1, coalesce((select max(number) from rollout_batches where rollout_id = $1), 0) + 1, count(*), 'catch_up' from back
+  having count(*) > 0 and (not $2 or count(*) >= (select least(size.devices, (
+           select count(*) from device_rollout_status where rollout_id = $1 and status = 'pending' and deferred_at is not null)) from size))
   returning number, planned
 ), moved as (
   update device_rollout_status s set batch = wave.number, deferred_at = null, reason = null, updated_at = fleetwave.now()
@@ -65,15 +63,17 @@ with rollout as (
   insert into rollout_events (rollout_id, type, batch, data)
   select $1, 'rollout.wave_formed', number, jsonb_build_object('planned', planned) from wave
 ), heard as (
-  update image_rollouts set return_signalled = false where id = $1
+  -- A patient look that forms none leaves the next one to the timer: who trickles in does not wake it again.
+  update image_rollouts set return_signalled = false where id = $1 and (not $2 or exists (select from wave))
 )
 select number, planned from wave`;
 
 /**
  * The next devices to be caught up: of those that were deferred or appeared since the plan, as many as may go together. Running
- * it twice forms one wave (key: a wave that has not started is given again).
+ * it twice forms one wave (key: a wave that has not started is given again). `patient` forms only a full one, or one of all who
+ * are waited for, and looks for no newcomers: then waves stay few however devices trickle in.
  */
-export async function nextWave(pool: Pool, rollout: RolloutFacts): Promise<NextWave> {
+export async function nextWave(pool: Pool, rollout: RolloutFacts, patient: boolean): Promise<NextWave> {
   return inTransaction(pool, async (client) => {
     await lockPlans(client, rollout.image);
     const formed = await readFormedWave(client, rollout.id);
@@ -81,12 +81,14 @@ export async function nextWave(pool: Pool, rollout: RolloutFacts): Promise<NextW
     let wave = formed;
     if (formed === null) {
       const queues = rollout.rules.onNewer === 'queue';
-      const joined = await client.query<{ tookOverFrom: string[] }>(JOIN_NEWCOMERS, [
-        ...planParameters(rollout),
-        queues,
-      ]);
-      ({ tookOverFrom } = onlyRow(joined));
-      const { rows } = await client.query<{ number: number; planned: number }>(FORM_WAVE, [rollout.id]);
+      if (!patient) {
+        const joined = await client.query<{ tookOverFrom: string[] }>(JOIN_NEWCOMERS, [
+          ...planParameters(rollout),
+          queues,
+        ]);
+        ({ tookOverFrom } = onlyRow(joined));
+      }
+      const { rows } = await client.query<{ number: number; planned: number }>(FORM_WAVE, [rollout.id, patient]);
       wave = rows[0] === undefined ? null : { ...rows[0], requiresApproval: false };
     }
     const left = await client.query<{ deferred: number }>(
@@ -112,13 +114,15 @@ export async function skipDeferred(pool: Pool, rolloutId: string): Promise<void>
        select rollout_id, device_uuid from device_rollout_status
         where rollout_id = $1 and status = 'pending' and deferred_at is not null order by device_uuid for update
      ), skipped as (
-       update device_rollout_status s set status = 'skipped', active = false, updated_at = fleetwave.now(),
-              reason = 'offline: it did not return in the time for catching up'
+       update device_rollout_status s
+          -- What it inherited from a rollout that had not proven itself is kept for the next one.
+          set status = case when s.changes = '[]' then 'skipped' else 'superseded' end, active = s.changes <> '[]',
+              updated_at = fleetwave.now(), reason = 'offline: it did not return in the time for catching up'
          from waiting where s.rollout_id = waiting.rollout_id and s.device_uuid = waiting.device_uuid
-       returning s.device_uuid, s.batch, s.reason
+       returning s.device_uuid, s.batch, s.status, s.reason
      )
      insert into rollout_events (rollout_id, type, device_uuid, batch, reason)
-     select $1, 'device.skipped', device_uuid, batch, reason from skipped`,
+     select $1, 'device.' || status, device_uuid, batch, reason from skipped`,
     [rolloutId],
   );
 }

@@ -110,6 +110,15 @@ export async function readRequest(client: Pick<PoolClient, 'query'>, id: string)
   return rows[0] ?? null;
 }
 
+/** True of a request that was opened within this transaction; its id goes where the transaction is rolled back. */
+export async function isNewRequest(client: PoolClient, id: string): Promise<boolean> {
+  const found = await client.query(
+    'select from image_approval_requests where id = $1 and requested_at >= transaction_timestamp()',
+    [id],
+  );
+  return found.rowCount === 1;
+}
+
 /** The waiting push, and whether a rollout of another push of its tag was accepted since. Call with the tag locked. */
 export async function readWaitingPush(
   client: PoolClient,

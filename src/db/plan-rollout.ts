@@ -2,7 +2,8 @@ import type { Pool } from 'pg';
 import { onlyRow } from './only-row';
 import { PLAN_SELECTION, planParameters } from './plan-selection';
 import type { RolloutFacts } from './rollout-facts';
-import { lockPlans, TAKE_OVER } from './take-over';
+import { lockPlans, TAKE_OVER, type QueuedBehind } from './take-over';
+import { ALREADY_ON_TARGET } from './tally';
 import { inTransaction } from './transaction';
 
 export interface PlannedBatch {
@@ -66,13 +67,6 @@ update image_rollouts set planned_at = fleetwave.now(), started_at = coalesce(st
  where id = $1 and planned_at is null and ended_at is null
 returning summary.batches, summary.on_target as "alreadyOnTarget", summary.left_out as "leftOut", summary.took_over as "tookOverFrom"`;
 
-/** An older rollout that has devices which this one would plan, and that it waits for. */
-export interface QueuedBehind {
-  rolloutId: string;
-  tag: string;
-  devices: number;
-}
-
 /**
  * The oldest of those that go first: it has some of the devices, or selects them and is not planned yet, so that several that
  * are queued go in the order in which they were accepted.
@@ -124,7 +118,7 @@ export async function planRollout(
       [rollout.id],
     );
     const unplanned = await client.query<{ alreadyOnTarget: number; leftOut: number }>(
-      `select (select count(*)::int from device_rollout_status where rollout_id = $1 and batch is null and deferred_at is null) - left_out as "alreadyOnTarget",
+      `select ${ALREADY_ON_TARGET} as "alreadyOnTarget",
               left_out as "leftOut" from image_rollouts where id = $1`,
       [rollout.id],
     );

@@ -1,5 +1,6 @@
 import type { SelectedDevices } from '../domain/rules';
 import type { RolloutFacts } from './rollout-facts';
+import { TAKEN_BACK } from './take-over';
 import { TOLD_UNPROVEN } from './unproven';
 
 /**
@@ -25,6 +26,8 @@ export const PLAN_SELECTION = `with rule as materialized (
     from device_target_state t join devices d on d.uuid = t.device_uuid
    where fleetwave.app_images(t.apps) @> array[$2::text] and d.is_active
      and ($6::text is null or d.fleet_id = $6) and ($7::jsonb is null or d.tags @> $7) and ($8::uuid[] is null or d.uuid = any ($8))
+     -- Who has a part in it already is not looked at again.
+     and not exists (select from device_rollout_status own where own.rollout_id = $1 and own.device_uuid = t.device_uuid)
      and not exists (select from jsonb_to_recordset($10::jsonb) as earlier ("fleetId" text, "deviceTags" jsonb, "deviceUuids" jsonb)
                       where (earlier."fleetId" is null or d.fleet_id = earlier."fleetId") and (earlier."deviceTags" is null or d.tags @> earlier."deviceTags")
                         and (earlier."deviceUuids" is null or earlier."deviceUuids" ? d.uuid::text))
@@ -38,7 +41,7 @@ export const PLAN_SELECTION = `with rule as materialized (
          -- Told of this very tag by an older rollout, and not proven: that is no reason to leave it alone.
          exists (select from device_rollout_status s join image_rollouts r on r.id = s.rollout_id
                   where s.device_uuid = a.device_uuid and s.image = $2 and s.active and s.rollout_id <> $1
-                    and (s.status in (${TOLD_UNPROVEN}, 'superseded') or s.status = 'completed' and r.status = 'rolling_back')) as unproven,
+                    and (s.status in (${TOLD_UNPROVEN}, 'superseded') or s.status = 'completed' and ${TAKEN_BACK})) as unproven,
          exists (select from newer join device_rollout_status s on s.rollout_id = newer.id and s.device_uuid = a.device_uuid
                   where s.active or s.status = 'completed') as has_newer
     from affected a cross join rule

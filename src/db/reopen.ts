@@ -4,6 +4,7 @@ import type { RolloutStatus } from '../domain/rollout-states';
 import { claimBack } from './claim-back';
 import { readLeftToPutBack } from './put-back-facts';
 import { lockPlans } from './take-over';
+import { ALREADY_ON_TARGET } from './tally';
 import { inTransaction } from './transaction';
 
 export interface ReopenInput {
@@ -69,21 +70,24 @@ async function lockRollout(
   const { rows } = await client.query<Standing>(
     `select status, ended_at is not null as ended, workflow_id = $2 and run_id is not distinct from $3 as "byThisRun", left_out as "leftOut",
             (rules ->> 'rollbackTimeoutSeconds')::float8 as "rollbackTimeoutSeconds",
-            (select count(*)::int from device_rollout_status where rollout_id = $1 and batch is null and deferred_at is null) - left_out as "alreadyOnTarget"
+            ${ALREADY_ON_TARGET} as "alreadyOnTarget"
        from image_rollouts where id = $1 for update`,
     [rolloutId, workflowId, runId],
   );
   return rows[0] ?? null;
 }
 
-/** What was signalled is forgotten: the last confirmation of this rollback is news, though one before it was told too. */
+/**
+ * What was signalled is forgotten: the last confirmation of this rollback is news, though one before it was told too. So is
+ * what the ended workflow said of itself, which would be shown as counts of today.
+ */
 async function write(client: PoolClient, input: ReopenInput, data: object): Promise<void> {
   await client.query(
     `with unsignalled as (
        update rollout_batches set signalled = null where rollout_id = $1
      ), reopened as (
        update image_rollouts
-          set status = 'rolling_back', ended_at = null, error = null, reason = $4, paused_at = null, workflow_id = $2, run_id = $3,
+          set status = 'rolling_back', ended_at = null, error = null, reason = $4, paused_at = null, progress = null, workflow_id = $2, run_id = $3,
               dispatched_at = coalesce(dispatched_at, fleetwave.now()), dispatch_error = null
         where id = $1
      )

@@ -91,10 +91,13 @@ export async function restoreChunk(
 }
 
 /** The rollout is rolling back from here on, and devices not yet told are skipped. Idempotent by the rollout's state. */
-export async function openRollback(pool: Pool, rolloutId: string, reason: string, actor: string): Promise<void> {
+export async function openRollback(
+  pool: Pool,
+  { rolloutId, reason, actor, scope }: { rolloutId: string; reason: string; actor: string; scope: 'all' | 'failed' },
+): Promise<void> {
   await pool.query(
     `with rollout as (
-       update image_rollouts set status = 'rolling_back', reason = $2, paused_at = null
+       update image_rollouts set status = 'rolling_back', reason = $2, paused_at = null, rollback_scope = $4
         where id = $1 and ended_at is null and status <> 'rolling_back' returning id
      ), event as (
        insert into rollout_events (rollout_id, type, actor, reason) select id, 'rollout.rolling_back', $3, $2 from rollout
@@ -109,7 +112,7 @@ export async function openRollback(pool: Pool, rolloutId: string, reason: string
      )
      insert into rollout_events (rollout_id, type, device_uuid, batch, reason)
      select $1, 'device.skipped', device_uuid, batch, reason from skipped`,
-    [rolloutId, reason, actor],
+    [rolloutId, reason, actor, scope],
   );
 }
 

@@ -18,7 +18,7 @@ export async function retryDevices(
     `with due as materialized (
        select s.rollout_id, s.device_uuid, s.changes from device_rollout_status s join devices d on d.uuid = s.device_uuid
         where s.rollout_id = $1 and s.active and s.status in ('failed', 'timed_out', 'unreachable') and ($2::int is null or s.tries < $2)
-          and s.reason is distinct from 'rejected' and s.reason not like 'rejected:%'
+          and coalesce(s.reason, '') <> 'rejected' and coalesce(s.reason, '') not like 'rejected:%'
           and exists (select from image_rollouts r where r.id = $1 and r.status = 'in_progress')
           and (d.fleet_id is null or d.fleet_id <> all ($4::text[])) and ($3::text[] is null or coalesce(d.timezone, 'UTC') = any ($3))
         order by s.device_uuid for update of s

@@ -7,18 +7,31 @@ export interface Due {
   deadlineSeconds: number | null;
 }
 
+export interface SettleInput {
+  rolloutId: string;
+  batch: number | null;
+  soakSeconds: number | null;
+}
+
+/** Devices moved on in one statement: their locks are short, and no statement grows with the fleet. */
+const CHUNK = 5000;
+
 /**
- * Moves on what only time decides, in one statement, in all batches: devices that soaked long enough are `completed`; past its
+ * Moves on what only time decides, a few thousand devices a statement, in all batches: devices that soaked long enough are `completed`; past its
  * own deadline, one that is on its way is `timed_out`, or `unreachable` if nothing was heard of it since it was told, and one
  * that was put back by itself is `rollback_failed`. A soak that began in time may finish. Idempotent: a device leaves the
  * state it is selected by. `soakSeconds` null gives each device the soak of its own batch; a number is for `batch` alone.
  * @returns what is due in `batch`, or in all where it is null.
  */
-export async function settleByTime(
-  pool: Pool,
-  input: { rolloutId: string; batch: number | null; soakSeconds: number | null },
-): Promise<Due> {
-  const done = await pool.query<Due>(
+export async function settleByTime(pool: Pool, input: SettleInput): Promise<Due> {
+  for (;;) {
+    const { taken, ...due } = await settleChunk(pool, input);
+    if (taken < CHUNK) return due;
+  }
+}
+
+async function settleChunk(pool: Pool, input: SettleInput): Promise<Due & { taken: number }> {
+  const done = await pool.query<Due & { taken: number }>(
     `with soaks as materialized (
        select b.number as batch, r.status = 'rolling_back' as rolling_back,
               make_interval(secs => coalesce(case when b.number = coalesce($2, b.number) then $3::float8 end, b.soak_seconds, (r.rules ->> 'soakSeconds')::float8)) as soak,
@@ -31,7 +44,7 @@ export async function settleByTime(
           and (s.status = 'health_checking' and s.healthy_since <= soaks.clock - soaks.soak
                or s.status in ('scheduled', 'updating') and s.deadline_at <= soaks.clock
                or s.status = 'rolling_back' and s.deadline_at <= soaks.clock and not soaks.rolling_back)
-        order by s.device_uuid for update of s
+        order by s.device_uuid limit ${CHUNK} for update of s
      ), soaked as (
        update device_rollout_status s
           set status = 'completed', reason = null, updated_at = fleetwave.now()
@@ -61,7 +74,8 @@ export async function settleByTime(
        insert into rollout_events (rollout_id, type, device_uuid, batch, reason)
        select $1, 'device.' || status, device_uuid, batch, reason from moved
      )
-     select extract(epoch from max(s.healthy_since + soaks.soak - soaks.clock) filter (where s.status = 'health_checking'))::float8 as "soakDueSeconds",
+     select (select count(*) from due)::int as taken,
+            extract(epoch from max(s.healthy_since + soaks.soak - soaks.clock) filter (where s.status = 'health_checking'))::float8 as "soakDueSeconds",
             extract(epoch from max(s.deadline_at - soaks.clock) filter (where s.status <> 'health_checking'))::float8 as "deadlineSeconds"
        from device_rollout_status s join soaks on soaks.batch = s.batch
       where s.rollout_id = $1 and s.batch = coalesce($2, s.batch)
@@ -69,7 +83,7 @@ export async function settleByTime(
              or s.status in ('scheduled', 'updating', 'rolling_back') and s.deadline_at > soaks.clock)`,
     [input.rolloutId, input.batch, input.soakSeconds],
   );
-  return done.rows[0] ?? { soakDueSeconds: null, deadlineSeconds: null };
+  return done.rows[0] ?? { taken: 0, soakDueSeconds: null, deadlineSeconds: null };
 }
 
 /** Closes a batch with its verdict and the numbers it was made from; a batch that is closed stays as it is. */

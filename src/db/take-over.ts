@@ -5,6 +5,9 @@ import { TOLD_UNPROVEN } from './unproven';
 /** States in which a device was told of an image and has not proven it: what it goes back to is what it held before that. */
 const UNPROVEN = `('pending', ${TOLD_UNPROVEN}, 'superseded')`;
 
+/** Of a rollout `r`: what it had proven is being taken back. */
+export const TAKEN_BACK = `r.status = 'rolling_back' and r.rollback_scope is distinct from 'failed'`;
+
 /**
  * Takes the devices of `claimable (device_uuid, batch)` over from older rollouts ($1: the new rollout, $2: the image). Rows of
  * rollouts that are under way become `superseded`; those of ended ones only give the device up. `taken` has one row for each,
@@ -13,9 +16,9 @@ const UNPROVEN = `('pending', ${TOLD_UNPROVEN}, 'superseded')`;
  */
 export const TAKE_OVER = `held as materialized (
   select s.rollout_id, s.device_uuid, c.batch, r.workflow_id, r.ended_at is not null as ended,
-         s.status in ${UNPROVEN} or s.status = 'completed' and r.status = 'rolling_back' as unproven,
+         s.status in ${UNPROVEN} or s.status = 'completed' and ${TAKEN_BACK} as unproven,
          r.ended_at is null and (s.status not in ('completed', 'rolled_back', 'rollback_failed', 'superseded')
-                                 or s.status = 'completed' and r.status = 'rolling_back') as interrupted
+                                 or s.status = 'completed' and ${TAKEN_BACK}) as interrupted
     from claimable c
     join device_rollout_status s on s.device_uuid = c.device_uuid and s.image = $2 and s.active and s.rollout_id <> $1
     join image_rollouts r on r.id = s.rollout_id
@@ -34,6 +37,19 @@ export const TAKE_OVER = `held as materialized (
     from taken where interrupted
 )`;
 
+/** An older rollout that has devices which this one would plan, and that it waits for. */
+export interface QueuedBehind {
+  rolloutId: string;
+  tag: string;
+  devices: number;
+}
+
+export interface Claimed {
+  /** Workflow ids of the older rollouts that devices were taken from. */
+  tookOverFrom: string[];
+  behind: QueuedBehind | null;
+}
+
 /** Plans and claims of one image take turns: two at once would meet in the unique index of active devices. */
 export async function lockPlans(client: PoolClient, image: string): Promise<void> {
   // A plan is one statement over the whole fleet: it may take longer than others.
@@ -43,12 +59,16 @@ export async function lockPlans(client: PoolClient, image: string): Promise<void
 
 /**
  * Claims the devices of a plan that waited for approval, taking them over from older rollouts, and leaves those to a newer one
- * that it has by now. Idempotent: a claimed device is active.
- * @returns workflow ids of the older rollouts that devices were taken from.
+ * that it has by now. One that queues takes nothing: it says whom it waits for. Idempotent: a claimed device is active.
  */
-export async function claimDevices(pool: Pool, rollout: { id: string; image: string }): Promise<string[]> {
+export async function claimDevices(
+  pool: Pool,
+  rollout: { id: string; image: string; queues: boolean },
+): Promise<Claimed> {
   return inTransaction(pool, async (client) => {
     await lockPlans(client, rollout.image);
+    const behind = rollout.queues ? await readHolder(client, rollout.id) : null;
+    if (behind !== null) return { tookOverFrom: [], behind };
     const claimed = await client.query<{ tookOverFrom: string[] }>(
       `with waiting as materialized (
          select m.rollout_id, m.device_uuid, m.batch,
@@ -77,6 +97,19 @@ export async function claimDevices(pool: Pool, rollout: { id: string; image: str
        select coalesce(array_agg(distinct workflow_id) filter (where not ended), '{}') as "tookOverFrom" from taken`,
       [rollout.id, rollout.image],
     );
-    return claimed.rows[0]?.tookOverFrom ?? [];
+    return { tookOverFrom: claimed.rows[0]?.tookOverFrom ?? [], behind: null };
   });
+}
+
+/** An older rollout that runs and has devices which this one has planned. */
+async function readHolder(client: PoolClient, rolloutId: string): Promise<QueuedBehind | null> {
+  const { rows } = await client.query<QueuedBehind>(
+    `select r.id as "rolloutId", r.tag, count(*)::int as devices
+       from device_rollout_status own join image_rollouts mine on mine.id = own.rollout_id
+       join device_rollout_status s on s.device_uuid = own.device_uuid and s.image = own.image and s.active and s.rollout_id <> own.rollout_id
+       join image_rollouts r on r.id = s.rollout_id and r.ended_at is null and r.created_at < mine.created_at
+      where own.rollout_id = $1 and own.status = 'pending' group by r.id order by r.created_at limit 1`,
+    [rolloutId],
+  );
+  return rows[0] ?? null;
 }

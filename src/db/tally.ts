@@ -10,6 +10,9 @@ export interface Tally {
 export const COUNTED_AS = `case when s.status = 'pending' and s.deferred_at is not null then 'deferred'
   when s.failing_before and s.status in ('failed', 'timed_out', 'unreachable') then 'failing_before' else s.status end`;
 
+/** Of `image_rollouts` ($1): devices that the plan found on target; it left out the others that have no batch. */
+export const ALREADY_ON_TARGET = `(select count(*)::int from device_rollout_status where rollout_id = $1 and batch is null and deferred_at is null) - left_out`;
+
 /**
  * Devices of a rollout by kind, for one batch (null: for all) and for all planned ones, counted where they are. Devices that
  * the plan left out have no batch and are not counted; those that came after it have none before their wave, and are.

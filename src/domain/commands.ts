@@ -36,7 +36,7 @@ type Active = Exclude<RolloutStatus, FinalStatus>;
 const table: Readonly<Record<Command, Readonly<Record<Active, string | { why: string }>>>> = {
   pause: {
     pending: 'pauses before the first batch',
-    awaiting_approval: 'pauses; an approval given meanwhile takes effect on resume',
+    awaiting_approval: 'pauses; it can be approved after the resume, and the time to do so stands still',
     scheduled: 'pauses before the next batch',
     in_progress: 'no further device is told; devices already told go on',
     paused: { why: 'it is paused already' },
@@ -86,7 +86,7 @@ const table: Readonly<Record<Command, Readonly<Record<Active, string | { why: st
     pending: { why: 'no batch has started' },
     awaiting_approval: { why: 'it waits for approval, not for time: approve it' },
     scheduled: { why: 'it waits for its window or for the end of a freeze, which this command does not open' },
-    in_progress: "ends the current batch's delay or soak",
+    in_progress: "ends the current batch's delay or soak, or the waiting for devices that are offline",
     paused: { why: 'it is paused; resume it first' },
     rolling_back: { why: 'it is rolling back' },
   },

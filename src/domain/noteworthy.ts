@@ -18,7 +18,11 @@ export function noteworthyOutcome(input: {
   const settled = evidence.pending === 0 && evidence.settled === evidence.attempted;
   if (judged.kind === 'fail') return `fail: ${judged.rule}${settled ? ', settled' : ''}`;
   if (judged.kind === 'pass') return 'settled';
-  // All that is left to wait for is the soak: the workflow sets its timer to the moment when the last one is due.
   const onTheirWay = evidence.attempted - evidence.settled - evidence.soaking;
-  return evidence.pending === 0 && onTheirWay === 0 && evidence.soaking > 0 ? 'soaking' : null;
+  if (onTheirWay > 0 || evidence.attempted === 0) return null;
+  // Those that were told have arrived, and the others wait for a window or a freeze: so does the rollout from now on.
+  const others = evidence.pending > 0 ? ', others not told yet' : '';
+  // All that is left to wait for is the soak: the workflow sets its timer to the moment when the last one is due.
+  if (evidence.soaking > 0) return `soaking${others}`;
+  return evidence.pending > 0 ? `settled${others}` : null;
 }

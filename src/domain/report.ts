@@ -79,6 +79,8 @@ function judgeService(
     return { kind: 'elsewhere', reason: `service ${name} runs ${found.image}` };
   const status = found.status.toLowerCase();
   const message = found.message === null ? '' : `: ${found.message}`;
+  // As a device's own word says it: it refuses, and is not asked again.
+  if (status === 'rejected') return { kind: 'failed', reason: `rejected: ${name}${message}` };
   if (FAILED_STATUSES.has(status)) return { kind: 'failed', reason: `${name} ${status}${message}` };
   if (found.health?.toLowerCase() === 'unhealthy') return { kind: 'failed', reason: `${name} unhealthy${message}` };
   if (status !== 'running') return { kind: 'working', reason: `${name} ${status}${message}` };

@@ -64,15 +64,25 @@ export function evidenceOf(counts: StatusCounts): Evidence {
  * The evidence without failures that were judged already, where a person or the policy went on in spite of them: a rule that
  * has fired must not fire again for the same devices.
  */
-export function withoutExcused(evidence: Evidence, excused: number): Evidence {
-  const forgiven = Math.min(excused, evidence.failures);
+export function withoutExcused(evidence: Evidence, excused: Excused): Evidence {
+  const { failures, unreachable } = stillExcused(evidence, excused);
   return {
     ...evidence,
-    attempted: evidence.attempted - forgiven,
-    failures: evidence.failures - forgiven,
-    unreachable: Math.max(evidence.unreachable - forgiven, 0),
-    settled: evidence.settled - forgiven,
+    attempted: evidence.attempted - failures,
+    failures: evidence.failures - failures,
+    unreachable: evidence.unreachable - unreachable,
+    settled: evidence.settled - failures,
   };
+}
+
+/** Failures in spite of which a person or the policy went on; of them, those that had fallen silent. */
+export type Excused = Pick<Evidence, 'failures' | 'unreachable'>;
+
+/** A failure that is no more, because its device was told again, is excused no more: should it fail again, that is news. */
+export function stillExcused(evidence: Evidence, excused: Excused): Excused {
+  const plain = Math.min(excused.failures - excused.unreachable, evidence.failures - evidence.unreachable);
+  const unreachable = Math.min(excused.unreachable, evidence.unreachable);
+  return { failures: Math.max(plain, 0) + unreachable, unreachable };
 }
 
 /**
@@ -105,35 +115,41 @@ export function verdict(batch: Evidence, overall: Evidence, rules: VerdictRules)
   if (exceedsRate(batch, rules)) {
     return { kind: 'fail', rule: 'failure_rate', explanation: rateSentence(batch, rules, 'of this batch') };
   }
-  if (exceedsRate(overall, rules)) {
-    return {
-      kind: 'fail',
-      rule: 'rollout_failure_rate',
-      explanation: rateSentence(overall, rules, 'attempted so far'),
-    };
-  }
+  const soFar = failureSoFar(overall, rules);
+  if (soFar !== null) return soFar;
   if (batch.pending === 0 && batch.settled === batch.attempted) {
     return { kind: 'pass', rule: 'all_settled', explanation: `${batch.healthy} of ${batch.attempted} healthy` };
   }
   return { kind: 'wait', explanation: `${batch.attempted - batch.settled} of ${batch.attempted} not settled` };
 }
 
+/** The failed verdict over all devices attempted so far, or null: between batches nothing else is judged. */
+export function failureSoFar(overall: Evidence, rules: VerdictRules): Extract<Verdict, { kind: 'fail' }> | null {
+  if (!exceedsRate(overall, rules)) return null;
+  return { kind: 'fail', rule: 'rollout_failure_rate', explanation: rateSentence(overall, rules, 'attempted so far') };
+}
+
+/** Devices that are told and those that are still to be: where windows or freezes split a batch, it is no smaller for it. */
+function sizeOf({ attempted, pending }: Evidence): number {
+  return attempted + pending;
+}
+
 /** Which rule fires next, with its numbers, for whoever looks at a waiting rollout. */
 export function nextRule(batch: Evidence, rules: VerdictRules): string {
   const allowed = Math.floor(batch.attempted * rules.maxFailureRate + 1e-9);
   const cap = rules.maxFailures === null ? allowed : Math.min(allowed, rules.maxFailures);
-  const sample = Math.min(rules.minSample, batch.attempted);
+  const sample = Math.min(rules.minSample, sizeOf(batch));
   const needs = batch.settled < sample ? `, judged once ${sample} are settled (${batch.settled} now)` : '';
   return `fails when more than ${cap} of ${batch.attempted} fail (${batch.failures} so far)${needs}; passes when all ${batch.attempted} are settled`;
 }
 
 /** A policy that lets all devices fail (`max_failure_rate` 1) lets them fall silent too. */
-function isSilenced({ attempted, unreachable }: Evidence, { maxFailureRate }: VerdictRules): boolean {
-  return maxFailureRate < 1 && attempted < SMALL_BATCH && unreachable >= SILENT_IN_A_SMALL_BATCH;
+function isSilenced(batch: Evidence, { maxFailureRate }: VerdictRules): boolean {
+  return maxFailureRate < 1 && sizeOf(batch) < SMALL_BATCH && batch.unreachable >= SILENT_IN_A_SMALL_BATCH;
 }
 
 function exceedsRate(evidence: Evidence, rules: VerdictRules): boolean {
-  if (evidence.attempted === 0 || evidence.settled < Math.min(rules.minSample, evidence.attempted)) return false;
+  if (evidence.attempted === 0 || evidence.settled < Math.min(rules.minSample, sizeOf(evidence))) return false;
   return weighedShare(evidence) > rules.maxFailureRate;
 }
 

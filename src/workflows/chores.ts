@@ -29,9 +29,9 @@ export function startChores(beside: Run): Chores {
         await look(beside);
         continue;
       }
-      state.chores = state.chores.filter((other) => other !== chore);
       await recorder.settled();
       control.remark(await doChore(chore, state.input.rolloutId));
+      state.chores = state.chores.filter((other) => other !== chore);
       state.look = true;
       control.show();
     }
@@ -54,7 +54,7 @@ async function look({ state, control, recorder }: Run): Promise<void> {
   ]);
   state.counts = overall;
   if (takenOver(state) && state.stop === null) {
-    const reason = 'a newer rollout of the image took the devices that were left';
+    const reason = 'the devices that were left were taken by a newer rollout of the image, or changed by somebody';
     state.stop = { kind: 'supersede', reason, actor: 'fleetwave' };
   }
   control.show();
@@ -68,7 +68,7 @@ function mayBegin(chore: Chore, state: RolloutState): boolean {
 
 async function doChore(chore: Chore, rolloutId: string): Promise<string> {
   if (chore.kind === 'retry') {
-    const told = await quick.retryDevices.executeWithOptions({ summary: 'tell the failed devices again' }, [
+    const { told } = await quick.retryDevices.executeWithOptions({ summary: 'tell the failed devices again' }, [
       { rolloutId, attempt: null },
     ]);
     return told === 0 ? 'retry: no failed device could be told again' : `retry: ${devices(told)} told again`;

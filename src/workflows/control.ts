@@ -25,7 +25,7 @@ import {
   supersedeSignal,
   type CommandPayload,
 } from './messages';
-import { statusOf, viewOf, type RolloutState } from './state';
+import { statusOf, viewOf, type RolloutState, type Stop } from './state';
 
 const signals: Readonly<Record<Command, SignalDefinition<[CommandPayload?]>>> = {
   pause: pauseSignal,
@@ -85,7 +85,7 @@ export function listen(state: RolloutState): Control {
   function command(name: Command, payload: CommandPayload | undefined): void {
     const order = readOrder(payload);
     const { actor, reason } = order;
-    const effect = effectOf(name, order, statusOf(state));
+    const effect = effectOf(name, order, state);
     if (effect.applies && name === 'pause') state.pausedBecause = reason;
     if (effect.applies) obey(state, name, order);
     const said = effect.applies ? effect.effect : `changes nothing: ${effect.why}`;
@@ -141,16 +141,28 @@ function suggestionFor(name: string): string {
   return meant === undefined ? `it can be told: ${Object.keys(signals).join(', ')}` : `did you mean "${meant}"?`;
 }
 
+/** Between the word that stops a rollout and its ending its state is what it was: what a command still can do then. */
+const whileStopping: Readonly<Record<Stop['kind'], { wins: readonly Command[]; why: string }>> = {
+  cancel: { wins: [], why: 'it is being cancelled already' },
+  rollback: { wins: ['cancel'], why: 'it is about to be rolled back' },
+  supersede: { wins: ['cancel', 'rollback'], why: 'it is giving way to a newer rollout' },
+};
+
 /**
- * The table's cell; but after the end a signal does nothing any more, and `exclude` says nothing without a list of devices.
+ * The table's cell, unless it is just being stopped; but after the end a signal does nothing any more, and `exclude` says
+ * nothing without a list of devices.
  */
-function effectOf(name: Command, order: Order, status: RolloutStatus): CommandEffect {
+function effectOf(name: Command, order: Order, state: RolloutState): CommandEffect {
+  const status = statusOf(state);
   if (isFinal(status)) {
     const remedy = name === 'rollback' ? '; `fleetwave rollback` and the API put an ended rollout back' : '';
     return { applies: false, why: `the rollout has ended (${status})${remedy}` };
   }
   const effect = commandEffect(name, status);
-  if (!effect.applies || name !== 'exclude' || order.devices.length > 0) return effect;
+  if (!effect.applies) return effect;
+  const stopping = state.stop === null ? null : whileStopping[state.stop.kind];
+  if (stopping !== null && !stopping.wins.includes(name)) return { applies: false, why: stopping.why };
+  if (name !== 'exclude' || order.devices.length > 0) return effect;
   return { applies: false, why: 'say which devices, as {"devices": ["<uuid>"]}' };
 }
 
@@ -187,7 +199,7 @@ function obey(state: RolloutState, name: Command, order: Order): void {
       state.stop = { kind: 'cancel', reason: `approval refused: ${reason}`, actor };
       break;
     case 'rollback':
-      state.stop = state.stop?.kind === 'cancel' ? state.stop : { kind: 'rollback', reason, actor };
+      state.stop = { kind: 'rollback', reason, actor };
       break;
   }
 }

@@ -65,7 +65,9 @@ function clock(iso: string): string {
 
 function sendable(commands: readonly string[]): string {
   if (commands.length === 0) return 'nothing any more';
-  return `${commands.map((command) => `\`${command}\``).join(', ')} (no input needed)`;
+  const named = commands.map((command) => `\`${command}\``).join(', ');
+  const input = commands.includes('exclude') ? 'no input needed, but for the devices to exclude' : 'no input needed';
+  return `${named} (${input})`;
 }
 
 function words(name: string): string {

@@ -1,8 +1,9 @@
+import { condition } from '@temporalio/workflow';
 import type { RolloutRules } from '../domain/rules';
 import { quick } from './activity-options';
 import type { Control } from './control';
 import type { Run } from './run';
-import { takenOver, type RolloutState } from './state';
+import { failedSoFar, takenOver, type RolloutState } from './state';
 import { waitActive, whileRunning } from './waiting';
 
 /** A gate nobody opens must not stay open for ever; a day is one working day in every time zone. */
@@ -24,6 +25,7 @@ export async function passGate(run: Run, rules: RolloutRules, batch: BatchGate):
   const delaySeconds = batch.delaySeconds ?? (batch.number > 1 ? rules.batchDelaySeconds : 0);
   if (delaySeconds > 0) {
     // Also before the first batch: a rollout that is pending cannot be told to advance.
+    if (state.phase !== 'in_progress') control.note('rollout.in_progress');
     state.phase = 'in_progress';
     await delay(state, control, delaySeconds * 1000, batch.number);
   }
@@ -33,13 +35,16 @@ export async function passGate(run: Run, rules: RolloutRules, batch: BatchGate):
   if (asks && (state.mergeFor === null || batch.number === 1)) await approval(state, control, batch.number);
   // The statement that writes target state looks at the recorded state: a resume must be there before it.
   await recorder.settled();
+  // A device that is to be left out must not be told first and put back then.
+  const leftOut = (): boolean => state.stop !== null || !state.chores.some(({ kind }) => kind === 'exclude');
+  if (!leftOut()) await condition(leftOut);
   state.phase = 'in_progress';
   state.batch = batch.number;
 }
 
 /** A signal in between may say that a newer rollout took the devices that were left: then there is nothing to wait for. */
 async function delay(state: RolloutState, control: Control, ms: number, batch: number): Promise<void> {
-  for (let left = ms; left > 0 && !state.advance && !takenOver(state);) {
+  for (let left = ms; left > 0 && !state.advance && !takenOver(state) && failedSoFar(state) === null;) {
     left -= await waitActive(state, control, {
       ms: left,
       what: `the delay before batch ${batch}`,
@@ -62,7 +67,8 @@ async function approval(state: RolloutState, control: Control, batch: number): P
     ms: APPROVAL_TIMEOUT_MS,
     what: `approval of batch ${batch}`,
     nextRule: 'ends cancelled when nobody approves in time',
-    wake: () => state.approved,
+    // Nothing is to be approved of a release that has failed meanwhile.
+    wake: () => state.approved || failedSoFar(state) !== null,
   });
   if (waited >= APPROVAL_TIMEOUT_MS)
     state.stop = { kind: 'cancel', reason: `nobody approved batch ${batch} in time`, actor: 'fleetwave' };

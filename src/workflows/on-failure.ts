@@ -1,8 +1,9 @@
 import { CancellationScope } from '@temporalio/workflow';
 import type { RolloutRules } from '../domain/rules';
-import { evidenceOf, nextRule, type Evidence } from '../domain/verdict';
+import { evidenceOf, nextRule, type Evidence, type Excused } from '../domain/verdict';
 import { rollBack, type Ending } from './roll-back';
 import { devices, type Run } from './run';
+import { failedSoFar } from './state';
 import { growingLooks, waitActive, whileRunning } from './waiting';
 import { read, type Judged } from './work';
 
@@ -44,8 +45,19 @@ export async function onFailure(run: Run, rules: RolloutRules, judged: Judged): 
   }
 }
 
+/** Between batches, and before the end: too many that had passed have broken since. The ending, or null to go on. @throws Stopped */
+export async function judgeSoFar(run: Run, rules: RolloutRules): Promise<Ending | null> {
+  const { state } = run;
+  const failed = failedSoFar(state);
+  return failed === null ? null : onFailure(run, rules, { ...failed, counts: state.counts });
+}
+
 function excuse({ state }: Run, judged: Judged): void {
-  state.excused = { batch: evidenceOf(judged.counts).failures, overall: evidenceOf(state.counts).failures };
+  const excusedIn = ({ failures, unreachable }: Evidence): Excused => ({ failures, unreachable });
+  state.excused = {
+    batch: excusedIn(evidenceOf(judged.counts)),
+    overall: excusedIn(evidenceOf(state.counts)),
+  };
 }
 
 /** Nobody is told any more: waits until those who were are healthy or not, because only then it is known who failed. */

@@ -2,9 +2,9 @@ import type { FinishRolloutInput } from '../activities/record';
 import type { RolloutRules } from '../domain/rules';
 import { evidenceOf, type StatusCounts } from '../domain/verdict';
 import { chunked, quick } from './activity-options';
-import type { Run } from './run';
+import { devices, type Run } from './run';
 import { recordWords } from './words';
-import { waitActive, Stopped } from './waiting';
+import { growingLooks, waitActive, Stopped } from './waiting';
 
 export type Ending = Pick<FinishRolloutInput, 'status' | 'reason' | 'actor' | 'error' | 'hold'>;
 
@@ -12,7 +12,8 @@ const FIRST_LOOK = 1 / 4;
 
 /**
  * Puts every device this rollout changed back on its own previous image and waits until each says so, or the rollback's own
- * deadline; with `scope` failed only the devices that failed. No batches, no soak, no pause, and no second rollback of a rollback: what is not confirmed is reported.
+ * deadline; with `scope` failed only the devices that failed. No batches, no soak, no pause, and no second rollback of a
+ * rollback: what is not confirmed is reported.
  */
 export async function rollBack(
   { state, control }: Run,
@@ -34,7 +35,7 @@ export async function rollBack(
   ]);
 
   let leftMs = rules.rollbackTimeoutSeconds * 1000;
-  let lookMs = leftMs * FIRST_LOOK;
+  const looks = growingLooks(leftMs * FIRST_LOOK, Infinity);
   for (;;) {
     const deadlinePassed = leftMs <= 0;
     const counts = await quick.readRollback.executeWithOptions({ summary: 'count the rollback' }, [
@@ -45,20 +46,21 @@ export async function rollBack(
     if (open === 0) return scope === 'all' ? ending(why, counts) : partlyBack(why, counts);
     try {
       const passedMs = await waitActive(state, control, {
-        ms: Math.min(lookMs, Math.max(leftMs, 1000)),
-        what: `${open} ${open === 1 ? 'device' : 'devices'} to confirm the rollback`,
+        ms: Math.min(looks.nextMs(), Math.max(leftMs, 1000)),
+        what: `${devices(open)} to confirm the rollback`,
         nextRule: 'ends rolled_back when all confirm, failed when the time is up',
         untilMs: leftMs,
         wake: () => state.look,
       });
       leftMs -= passedMs;
-      if (passedMs >= lookMs) lookMs *= 2;
+      looks.waited(passedMs);
     } catch (error) {
       if (!(error instanceof Stopped)) throw error;
+      const { reason: said, actor: who } = state.stop ?? { reason: 'cancelled', actor: 'operator' };
       return {
         status: 'cancelled',
-        reason: `cancelled while rolling back: ${open} devices had not confirmed`,
-        actor: 'operator',
+        reason: `${said}, while rolling back: ${devices(open)} had not confirmed`,
+        actor: who,
         error: null,
         hold: true,
       };
@@ -77,7 +79,7 @@ function ending(why: { reason: string; actor: string }, counts: StatusCounts): E
     return { status: 'failed', reason: why.reason, actor: why.actor, error, hold: true };
   }
   const others = left === 0 ? '' : `, ${left} left to a newer rollout or to somebody's change`;
-  const reason = `${why.reason}; ${devices(restored)} back on ${restored === 1 ? 'its' : 'their'} own previous image${others}`;
+  const reason = `${why.reason}; ${devicesAre(restored)} back on ${restored === 1 ? 'its' : 'their'} own previous image${others}`;
   return { status: 'rolled_back', reason, actor: why.actor, error: null, hold: true };
 }
 
@@ -89,6 +91,6 @@ function partlyBack(why: { reason: string; actor: string }, counts: StatusCounts
   return { status: 'failed', reason: why.reason, actor: why.actor, error, hold: true };
 }
 
-function devices(count: number): string {
-  return count === 1 ? '1 device is' : `${count} devices are`;
+function devicesAre(count: number): string {
+  return `${devices(count)} ${count === 1 ? 'is' : 'are'}`;
 }

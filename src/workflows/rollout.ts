@@ -8,7 +8,8 @@ import { listen } from './control';
 import { summaryOf } from './details';
 import { passGate } from './gate';
 import type { RolloutInput } from './messages';
-import { untilPlanned } from './planned';
+import { judgeSoFar } from './on-failure';
+import { untilClaimed, untilPlanned } from './planned';
 import { startRecorder } from './recorder';
 import { retryFailed, settleRest } from './rest';
 import { rollBack, type Ending } from './roll-back';
@@ -33,6 +34,8 @@ export async function rollout(input: RolloutInput): Promise<{ status: string; re
   const chores = startChores(run);
   const ending = await endingOf(run);
   return CancellationScope.nonCancellable(async () => {
+    // From here on a command does nothing and is told so.
+    if (ending !== null) state.phase = ending.status;
     await chores.end();
     return ending === null ? leave(run) : finish(run, ending);
   });
@@ -65,7 +68,7 @@ async function endingOf(run: Run): Promise<Ending | null> {
 
 function notePlan(state: RolloutState, plan: Plan): void {
   const { alreadyOnTarget, leftOut = 0 } = plan;
-  Object.assign(state, { planned: true, batches: plan.batches.length, alreadyOnTarget, leftOut });
+  Object.assign(state, { planned: true, rules: plan.rules, batches: plan.batches.length, alreadyOnTarget, leftOut });
   state.counts = { pending: plan.batches.reduce((sum, batch) => sum + batch.planned, 0) };
 }
 
@@ -77,6 +80,7 @@ async function tellStory(run: Run, plan: Plan): Promise<Ending> {
     (await catchUp(run, plan)) ??
     (await retryFailed(run, plan.rules)) ??
     (await settleRest(run, plan.rules)) ??
+    (await judgeSoFar(run, plan.rules)) ??
     completed(plan, run.state)
   );
 }
@@ -91,8 +95,10 @@ async function goThroughBatches(run: Run, plan: Plan): Promise<Ending | null> {
     if (batch === undefined) break;
     await passGate(run, plan.rules, batch);
     left = await mergedIfAsked(run, left);
-    if (batch.number === 1 && plan.rules.requiresApproval) await claim(state.input.rolloutId);
+    if (batch.number === 1 && plan.rules.requiresApproval) await untilClaimed(run);
     if (takenOver(state)) return supersededEnding;
+    const failed = await judgeSoFar(run, plan.rules);
+    if (failed !== null) return failed;
     const [next, ...others] = left;
     const ending = next === undefined ? null : await runBatch(run, plan, next);
     if (ending !== null) return ending;
@@ -113,18 +119,12 @@ async function mergedIfAsked({ state }: Run, left: Batch[]): Promise<Batch[]> {
   return merged === null ? [] : [merged];
 }
 
-/** Until a person has approved it, a rollout takes no device from another one. */
-async function claim(rolloutId: string): Promise<void> {
-  const summary = 'claim the planned devices, from older rollouts too';
-  await wakeOthers(await planning.claimDevices.executeWithOptions({ summary }, [{ rolloutId }]));
-}
-
 function completed(plan: Plan, state: RolloutState): Ending {
   const { healthy, attempted, failures } = evidenceOf(state.counts);
   const { leftOut = 0 } = plan;
   const nobody =
     leftOut > 0
-      ? `the tag rule leaves out all ${leftOut} devices that are not on target`
+      ? `all ${leftOut} devices that are not on target are left out: each says why`
       : plan.alreadyOnTarget > 0
         ? `all ${plan.alreadyOnTarget} devices were already on target`
         : 'no device that the policy selects runs this image';
@@ -154,16 +154,17 @@ async function leave({ state, recorder }: Run): Promise<{ status: string; reason
 
 export async function finish(run: Run, ending: Ending): Promise<{ status: string; reason: string }> {
   const { state, control, recorder } = run;
-  // From here on a command does nothing and is told so.
   state.phase = ending.status;
   state.waiting = null;
-  await recorder.end();
-  const waited = await quick.finishRollout.executeWithOptions(
+  await recorder.settled();
+  const waited = await planning.finishRollout.executeWithOptions(
     { summary: summaryOf(`${ending.status.replaceAll('_', ' ')}: ${ending.reason}`) },
     [{ rolloutId: state.input.rolloutId, ...ending }],
   );
   await wakeOthers(waited);
   state.because = ending.error ?? ending.reason;
   control.show();
+  // What was said while it was ending.
+  await recorder.end();
   return { status: ending.status, reason: ending.error ?? ending.reason };
 }

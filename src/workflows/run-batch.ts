@@ -3,13 +3,13 @@ import { summaryOf } from './details';
 import { onFailure } from './on-failure';
 import type { Ending } from './roll-back';
 import type { Batch, Plan, Run } from './run';
-import { takenOver } from './state';
+import { nobodyExcused, takenOver } from './state';
 import { checkStop } from './waiting';
 import { workUntilVerdict, type Judged } from './work';
 
 export const supersededEnding: Ending = {
   status: 'superseded',
-  reason: 'a newer rollout of the image took the devices that were left',
+  reason: 'the devices that were left were taken by a newer rollout of the image, or changed by somebody',
   actor: 'fleetwave',
   error: null,
   hold: false,
@@ -21,7 +21,7 @@ export const supersededEnding: Ending = {
  */
 export async function runBatch(run: Run, plan: Plan, batch: Batch): Promise<Ending | null> {
   const { state } = run;
-  Object.assign(state, { batch: batch.number, excused: { ...state.excused, batch: 0 } });
+  Object.assign(state, { batch: batch.number, excused: { ...state.excused, batch: nobodyExcused } });
   for (;;) {
     const scope = { batch: batch.number, soakSeconds: batch.soakSeconds ?? plan.rules.soakSeconds };
     const judged = await workUntilVerdict(run, plan.rules, scope);

@@ -1,7 +1,8 @@
 import { availableCommands } from '../domain/commands';
 import { publicCounts } from '../domain/public-counts';
 import { isFinal, type RolloutStatus } from '../domain/rollout-states';
-import { evidenceOf, type StatusCounts } from '../domain/verdict';
+import type { RolloutRules } from '../domain/rules';
+import { evidenceOf, failureSoFar, withoutExcused, type Excused, type StatusCounts } from '../domain/verdict';
 import type { ProgressEvent } from '../activities/record';
 import type { RolloutInput, RolloutStatusView } from './messages';
 
@@ -46,10 +47,14 @@ export interface RolloutState {
   batches: number | null;
   counts: StatusCounts;
   /** Failures in spite of which a person or the policy went on: no rule fires for them again. */
-  excused: { batch: number; overall: number };
+  excused: { batch: Excused; overall: Excused };
+  /** Those of the plan, once there is one. */
+  rules: RolloutRules | null;
   alreadyOnTarget: number;
   leftOut: number;
   waiting: Waiting | null;
+  /** Time that went by in waits, pauses left out. */
+  waitedMs: number;
   /** Not yet recorded in the database. */
   unrecorded: ProgressEvent[];
   /** The last few things said to operators, newest last, for the current details. */
@@ -57,6 +62,8 @@ export interface RolloutState {
   /** Why it is put back, or ended. */
   because: string | null;
 }
+
+export const nobodyExcused: Excused = { failures: 0, unreachable: 0 };
 
 export function initialState(input: RolloutInput): RolloutState {
   return {
@@ -75,10 +82,12 @@ export function initialState(input: RolloutInput): RolloutState {
     batch: null,
     batches: null,
     counts: {},
-    excused: { batch: 0, overall: 0 },
+    excused: { batch: nobodyExcused, overall: nobodyExcused },
+    rules: null,
     alreadyOnTarget: 0,
     leftOut: 0,
     waiting: null,
+    waitedMs: 0,
     unrecorded: [],
     remarks: [],
     because: null,
@@ -94,6 +103,12 @@ export function takenOver(state: RolloutState): boolean {
   const evidence = evidenceOf(state.counts);
   const left = evidence.pending + (state.counts.deferred ?? 0);
   return evidence.superseded > 0 && left === 0 && evidence.settled === evidence.attempted;
+}
+
+/** Devices that broke, or went back, after their batch had passed are too many: nobody else may be told. */
+export function failedSoFar(state: RolloutState): ReturnType<typeof failureSoFar> {
+  if (state.rules === null) return null;
+  return failureSoFar(withoutExcused(evidenceOf(state.counts), state.excused.overall), state.rules);
 }
 
 /** The answer of the `status` query, and what is recorded for the API to fall back on. */

@@ -51,6 +51,7 @@ export async function waitActive(state: RolloutState, control: Control, wait: Ac
       summary: `wait for ${wait.what}`,
     });
     passed += Date.now() - started;
+    state.waitedMs += Date.now() - started;
     checkStop(state);
   }
   await whileRunning(state);

@@ -2,7 +2,16 @@ import { ActivityCancellationType, CancellationScope, condition } from '@tempora
 import type { ApplyBatchResult } from '../activities/apply';
 import type { ReadHealthResult } from '../activities/judge';
 import type { RolloutRules } from '../domain/rules';
-import { evidenceOf, nextRule, verdict, withoutExcused, type Evidence, type Verdict } from '../domain/verdict';
+import {
+  evidenceOf,
+  nextRule,
+  stillExcused,
+  verdict,
+  withoutExcused,
+  type Evidence,
+  type Excused,
+  type Verdict,
+} from '../domain/verdict';
 import type { Held } from '../domain/write-permit';
 import { chunked, quick } from './activity-options';
 import { heldSentence } from './held';
@@ -17,9 +26,12 @@ export type Judged = Exclude<Verdict, { kind: 'wait' }> & { counts: ReadHealthRe
 /** Without a signal a batch is looked at after a quarter of its time, then ever more rarely. */
 const FIRST_LOOK = 1 / 4;
 /** A freeze may end early, and a signal that says so may be lost. */
-const LONGEST_LOOK_MS = 6 * 60 * 60 * 1000;
+const LONGEST_LOOK_MS = 24 * 60 * 60 * 1000;
 /** The database's clock and the workflow's differ by a little: a look at the very moment would come too soon. */
 const MARGIN_MS = 50;
+const TOO_EARLY_MS = 500;
+/** Devices whose window never opens are not waited for without end. */
+const NEVER_OPENS_MS = 7 * 24 * 60 * 60 * 1000;
 /** How soon a batch that was held back in the middle is tried again. */
 const HELD_BACK_MS = 5000;
 
@@ -43,6 +55,7 @@ export async function workUntilVerdict(run: Run, rules: RolloutRules, scope: Wor
   const { state, control, recorder } = run;
   const looks = growingLooks(rules.healthTimeoutSeconds * 1000 * FIRST_LOOK, LONGEST_LOOK_MS);
   let { soakSeconds } = scope;
+  let neverMs = 0;
   if (scope.batch !== null) {
     const what = `the target state of batch ${scope.batch} to be written`;
     state.waiting = { what, since: Date.now(), until: null, nextRule: null };
@@ -56,7 +69,7 @@ export async function workUntilVerdict(run: Run, rules: RolloutRules, scope: Wor
     enter(run, seen, evidence);
     const due = dueMs(seen, evidence);
     const passedMs = await waitActive(state, control, {
-      ms: Math.max(Math.min(due ?? Infinity, looks.nextMs()), MARGIN_MS),
+      ms: Math.min(due ?? Infinity, looks.nextMs()),
       what: waitsFor(seen, evidence),
       nextRule:
         evidence.attempted === 0
@@ -66,6 +79,13 @@ export async function workUntilVerdict(run: Run, rules: RolloutRules, scope: Wor
       wake: () => state.look || state.advance,
     });
     looks.waited(passedMs);
+    neverMs = due === null && seen.held !== null ? neverMs + passedMs : 0;
+    if (neverMs >= NEVER_OPENS_MS)
+      state.stop = {
+        kind: 'cancel',
+        reason: `for 7 days it waited for ${waitsFor(seen, evidence)}`,
+        actor: 'fleetwave',
+      };
     if (state.advance) soakSeconds = 0;
     state.look = state.advance = false;
     await recordWords(control);
@@ -73,12 +93,13 @@ export async function workUntilVerdict(run: Run, rules: RolloutRules, scope: Wor
     // A resume moves soaks and deadlines on by the length of the pause: that must be written before they are judged.
     await recorder.settled();
     seen = { ...(await read(run, scope.batch, soakSeconds)), held: seen.held };
-    if (scope.batch !== null && (seen.batch.pending ?? 0) > 0)
+    // What has failed by now is judged before anybody else is told.
+    if (scope.batch !== null && (seen.batch.pending ?? 0) > 0 && judge(state, seen, rules, scope) === null)
       seen = { ...seen, ...(await tell(run, rules, scope.batch)) };
   }
 }
 
-function excusedIn({ excused }: RolloutState, { batch }: WorkScope): number {
+function excusedIn({ excused }: RolloutState, { batch }: WorkScope): Excused {
   return batch === null ? excused.overall : excused.batch;
 }
 
@@ -99,9 +120,9 @@ function enter({ state, control }: Run, { held }: Seen, evidence: Evidence): voi
   const phase = held !== null && evidence.settled === evidence.attempted ? 'scheduled' : 'in_progress';
   if (phase === state.phase) return;
   state.phase = phase;
-  if (phase === 'scheduled' && held !== null) {
+  if (phase === 'scheduled' && held !== null)
     control.note('rollout.scheduled', { reason: heldSentence(held), data: { until: held.until } });
-  }
+  else control.note('rollout.in_progress');
 }
 
 /** The moment at which something is decided by time alone. */
@@ -111,7 +132,8 @@ function dueMs({ held, soakDueSeconds, deadlineSeconds }: Seen, evidence: Eviden
   const ends = onTheirWay > 0 ? deadlineSeconds : (soakDueSeconds ?? deadlineSeconds);
   const own = ends === null ? null : Math.max(ends * 1000, 0);
   if (opens === null && own === null) return null;
-  return Math.min(opens ?? Infinity, own ?? Infinity) + MARGIN_MS;
+  // What was due already was looked at too early: the clocks differ by more than the margin.
+  return Math.max(Math.min(opens ?? Infinity, own ?? Infinity) + MARGIN_MS, TOO_EARLY_MS);
 }
 
 function waitsFor({ held }: Seen, evidence: Evidence): string {
@@ -130,6 +152,11 @@ export async function read({ state, control }: Run, batch: number | null, soakSe
   ]);
   checkStop(state);
   state.counts = seen.overall;
+  const { overall, batch: ofBatch } = state.excused;
+  state.excused = {
+    overall: stillExcused(evidenceOf(seen.overall), overall),
+    batch: batch === null ? ofBatch : stillExcused(evidenceOf(seen.batch), ofBatch),
+  };
   control.show();
   return { ...seen, held: null };
 }

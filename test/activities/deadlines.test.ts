@@ -44,7 +44,7 @@ it('one that was told again has its time anew', async () => {
   await rig.act.applyBatch({ rolloutId, batch: 1 });
   await at('10:05:00');
   await look(rolloutId);
-  expect(await rig.act.retryDevices({ rolloutId, attempt: 2 })).toBe(2);
+  expect(await rig.act.retryDevices({ rolloutId, attempt: 2 })).toMatchObject({ told: 2 });
   expect(await look(rolloutId)).toMatchObject({ batch: { scheduled: 2 }, deadlineSeconds: 300 });
   await at('10:10:00');
   expect((await look(rolloutId)).batch).toEqual({ unreachable: 2 });

@@ -22,7 +22,8 @@ const freeze = (fleetId: string | null) =>
   });
 const status = async (rolloutId: string): Promise<unknown[]> =>
   (await rig.states(rolloutId)).map((state) => state['status']);
-const retry = (rolloutId: string, attempt: number | null = null) => rig.act.retryDevices({ rolloutId, attempt });
+const retry = async (rolloutId: string, attempt: number | null = null) =>
+  (await rig.act.retryDevices({ rolloutId, attempt })).told;
 /** All devices are told, and fail. */
 async function failed(rolloutId: string): Promise<string> {
   await rig.act.applyBatch({ rolloutId, batch: 1 });

@@ -30,7 +30,7 @@ test('a rollback is signalled as over only when its last device has confirmed, n
   await environment.run(activities.applyBatch, { rolloutId, batch: 1 });
   const outcomes = async () => (await readBatches(pool, [{ rolloutId, batch: 1 }])).map(noteworthyOutcome);
 
-  await openRollback(pool, rolloutId, 'test', 'test');
+  await openRollback(pool, { rolloutId: rolloutId, reason: 'test', actor: 'test', scope: 'all' });
   expect(await outcomes()).toEqual([null]);
   await environment.run(activities.restoreDevices, { rolloutId, reason: 'test', actor: 'test' });
   const apps = {

@@ -103,10 +103,11 @@ describe('a rollout that waits for approval', () => {
     expect((await deviceRows(database.pool, waiting)).every((row) => !row.active && row.status === 'pending')).toBe(
       true,
     );
-    expect(await run(activities().claimDevices, { rolloutId: waiting })).toEqual([
-      'rollout:docker.io/library/redis:1.1',
-    ]);
-    expect(await run(activities().claimDevices, { rolloutId: waiting })).toEqual([]);
+    expect(await run(activities().claimDevices, { rolloutId: waiting })).toEqual({
+      tookOverFrom: ['rollout:docker.io/library/redis:1.1'],
+      behind: null,
+    });
+    expect(await run(activities().claimDevices, { rolloutId: waiting })).toEqual({ tookOverFrom: [], behind: null });
     expect((await deviceRows(database.pool, running)).every((row) => row.status === 'superseded')).toBe(true);
     await run(activities().applyBatch, { rolloutId: waiting, batch: 1 });
     await rolledBack(waiting);
@@ -218,8 +219,8 @@ describe('a retry', () => {
     const rolloutId = await told('1.1');
     await passDeadlines(database.pool, rolloutId);
     await run(activities().readHealth, { rolloutId, batch: 1, soakSeconds: 0 });
-    expect(await run(activities().retryDevices, { rolloutId, attempt: 2 })).toBe(2);
-    expect(await run(activities().retryDevices, { rolloutId, attempt: 2 })).toBe(0);
+    expect(await run(activities().retryDevices, { rolloutId, attempt: 2 })).toMatchObject({ told: 2 });
+    expect(await run(activities().retryDevices, { rolloutId, attempt: 2 })).toMatchObject({ told: 0 });
     expect((await deviceRows(database.pool, rolloutId)).map((row) => row.version)).toEqual([5, 5]);
   });
 });

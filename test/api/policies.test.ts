@@ -150,14 +150,15 @@ test('auto shows one batch of all at once, manual that it waits for approval', a
 });
 
 describe('refused as not available in this release, naming the field', () => {
-  test.each([
-    ['a tcp check', { health: { checks: [{ kind: 'tcp', port: 6379 }] } }, 'health.checks.0.kind'],
-  ])('%s', async (_name, body, path) => {
-    const { status, json } = await create(body);
-    expect(status).toBe(422);
-    const named = json.errors.find((error: any) => error.path === path);
-    expect(named?.message).toMatch(/not available in this release/);
-  });
+  test.each([['a tcp check', { health: { checks: [{ kind: 'tcp', port: 6379 }] } }, 'health.checks.0.kind']])(
+    '%s',
+    async (_name, body, path) => {
+      const { status, json } = await create(body);
+      expect(status).toBe(422);
+      const named = json.errors.find((error: any) => error.path === path);
+      expect(named?.message).toMatch(/not available in this release/);
+    },
+  );
 });
 
 describe('refused as wrong', () => {

@@ -244,7 +244,7 @@ describe('a push under two policies of two fleets', () => {
     const options = { terminal, input: Readable.from([]), version: '0' };
     await runCommandLine(['--url', rig.url, '--token', ADMIN_TOKEN, 'preview', `${TEAM_API}:7.5`], options);
     expect(terminal.out).toMatch(
-      /now: started\n[^]*1 devices to update[^]*\nAnd for other devices: started\n[^]*1 devices to update/,
+      /now: started\n[^]*1 device to update[^]*\nAnd for other devices: started\n[^]*1 device to update/,
     );
     expect(terminal.out).toContain(`plan_hash ${json.plan_hash}\n`);
 

@@ -147,7 +147,7 @@ test('an operator finds a rollout in the Temporal UI, reads it, pauses it with a
   // The timeline reads as sentences.
   const sentences = [
     'find the devices that run docker.io/library/redis',
-    'batch 1: write the target state of 2 devices',
+    'batch 1: write the target state of its devices',
     'wait for health of 2 devices',
     'batch 1: count its devices',
     'batch 1 passed: 2 of 2 healthy',
@@ -181,7 +181,7 @@ test('an operator finds a rollout in the Temporal UI, reads it, pauses it with a
   });
   const atPause = await targetVersions();
   expect(written(atPause, before)).toBe(2);
-  expect(paused.commands).toEqual(['resume', 'cancel', 'rollback']);
+  expect(paused.commands).toEqual(['resume', 'cancel', 'rollback', 'retry', 'exclude']);
   const details = await detailsSaying('Paused, batch 1 of 2');
   expect(details).toContain('waits for: resume (then: the delay before batch 2)');
   expect(details).toContain('you can send: resume, cancel, rollback');

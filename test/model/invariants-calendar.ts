@@ -12,7 +12,8 @@ interface Told {
 
 function tellings({ moves, writes, rollouts }: Snapshot): Told[] {
   return moves.flatMap(({ device, version, rolloutId, to }) => {
-    const write = to === 'scheduled' ? writes.find((one) => one.device === device && one.version === version) : undefined;
+    const write =
+      to === 'scheduled' ? writes.find((one) => one.device === device && one.version === version) : undefined;
     const rollout = rollouts.find(({ id }) => id === rolloutId);
     return write === undefined || rollout === undefined ? [] : [{ write, rollout }];
   });

@@ -21,7 +21,8 @@ const STATUS_OF: Readonly<Record<string, string>> = {
 /** In the order in which they happened; a device that the plan left out never moved. */
 const eachMoveHasItsEvent: Invariant = ({ moves: moved, events, parts }) =>
   parts.flatMap(({ rolloutId, device }) => {
-    const of = (fact: { rolloutId: string; device: string | null }) => fact.rolloutId === rolloutId && fact.device === device;
+    const of = (fact: { rolloutId: string; device: string | null }) =>
+      fact.rolloutId === rolloutId && fact.device === device;
     const done = moved.filter(of).map(({ to }) => to);
     const told = events
       .filter((event) => of(event) && event.device !== null && !NO_MOVE.has(event.type))

@@ -11,10 +11,13 @@ const TELLING = new Set(['device.update_scheduled', 'device.retry_scheduled', 'd
 const versionsAreRecorded: Invariant = ({ writes, events }, { originals, edits }) =>
   [...originals.keys()].flatMap((device) => {
     const written = byDevice(writes, device).map(({ version }) => version);
-    const told = events.filter((event) => event.device === device && TELLING.has(event.type)).map(({ data }) => data.version ?? 0);
+    const told = events
+      .filter((event) => event.device === device && TELLING.has(event.type))
+      .map(({ data }) => data.version ?? 0);
     const recorded = new Set([1, ...(edits.get(device) ?? []), ...told]);
     const problems: string[] = [];
-    if (written.some((version, index) => version !== index + 1)) problems.push(`${device} had the versions ${written.join(', ')}`);
+    if (written.some((version, index) => version !== index + 1))
+      problems.push(`${device} had the versions ${written.join(', ')}`);
     if (recorded.size !== written.length || written.some((version) => !recorded.has(version)))
       problems.push(`${device} had the versions ${written.join(', ')}, recorded are ${[...recorded].join(', ')}`);
     return problems;
@@ -24,8 +27,12 @@ const referencesAreKnown: Invariant = ({ writes }, { originals, edits, pushed })
   writes
     .filter(
       ({ device, version, reference }) =>
-        reference !== originals.get(device) && !edits.get(device)?.has(version) && !pushed.has(reference ?? '') &&
-        !writes.some((before) => before.device === device && before.version < version && before.reference === reference),
+        reference !== originals.get(device) &&
+        !edits.get(device)?.has(version) &&
+        !pushed.has(reference ?? '') &&
+        !writes.some(
+          (before) => before.device === device && before.version < version && before.reference === reference,
+        ),
     )
     .map(({ device, version, reference }) => `${device} was given ${String(reference)} in version ${String(version)}`);
 
@@ -53,7 +60,9 @@ const goesBackToHealthy: Invariant = (snapshot, known) =>
       const healthy = lastHealthy(device, tick, snapshot, known);
       return changes[0]?.from === healthy
         ? []
-        : [`${device} in ${rolloutId} would go back to ${String(changes[0]?.from)}, its last healthy image is ${String(healthy)}`];
+        : [
+            `${device} in ${rolloutId} would go back to ${String(changes[0]?.from)}, its last healthy image is ${String(healthy)}`,
+          ];
     });
 
 const PUT_BACK = new Set(['rolling_back', 'rolled_back', 'rollback_failed']);
@@ -62,12 +71,14 @@ const putBackHoldsIt: Invariant = ({ parts, moves, writes }) =>
   parts
     .filter(({ status }) => PUT_BACK.has(status))
     .flatMap(({ device, rolloutId, changes }) => {
-      const back = moves.filter((move) => move.device === device && move.rolloutId === rolloutId && move.to === 'rolling_back').at(-1);
+      const back = moves
+        .filter((move) => move.device === device && move.rolloutId === rolloutId && move.to === 'rolling_back')
+        .at(-1);
       const last = byDevice(writes, device).at(-1);
-      if (back === undefined || last?.version !== back.version) return [];
-      return last?.reference === changes[0]?.from
-        ? []
-        : [`${device} was put back by ${rolloutId} and holds ${String(last?.reference)} instead of ${String(changes[0]?.from)}`];
+      if (back === undefined || last?.version !== back.version || last.reference === changes[0]?.from) return [];
+      return [
+        `${device} was put back by ${rolloutId} and holds ${String(last.reference)} instead of ${String(changes[0]?.from)}`,
+      ];
     });
 
 export const targets: Readonly<Record<string, Invariant>> = {

@@ -21,7 +21,16 @@ const oneActive: Invariant = ({ parts }) => {
 };
 
 /** Told and not proven when it ended, it stays; one that is late may prove itself then. */
-const MAY_STAY = new Set(['completed', 'scheduled', 'updating', 'health_checking', 'failed', 'timed_out', 'unreachable', 'superseded']);
+const MAY_STAY = new Set([
+  'completed',
+  'scheduled',
+  'updating',
+  'health_checking',
+  'failed',
+  'timed_out',
+  'unreachable',
+  'superseded',
+]);
 
 const endedLetsGo: Invariant = ({ rollouts, parts, batches }) =>
   rollouts.flatMap(({ id, status, ended, paused, reason, error }) => {
@@ -30,14 +39,21 @@ const endedLetsGo: Invariant = ({ rollouts, parts, batches }) =>
       ...(reason === null && error === null ? [`${id} ended ${status} without a reason`] : []),
       ...(paused ? [`${id} ended ${status} and is paused`] : []),
       ...parts
-        .filter((part) => part.rolloutId === id && (part.status === 'pending' || (part.active && !MAY_STAY.has(part.status))))
-        .map(({ device, status: at, active }) => `${id} ended ${status}, and has ${device} ${at}${active ? ', active' : ''}`),
+        .filter(
+          (part) => part.rolloutId === id && (part.status === 'pending' || (part.active && !MAY_STAY.has(part.status))),
+        )
+        .map(
+          ({ device, status: at, active }) =>
+            `${id} ended ${status}, and has ${device} ${at}${active ? ', active' : ''}`,
+        ),
       ...batches
         .filter((batch) => batch.rolloutId === id && !batch.ended)
         .map(({ number, status: at }) => `${id} ended ${status}, and its batch ${String(number)} is ${at}`),
       ...(status === 'rolled_back'
         ? parts
-            .filter((part) => part.rolloutId === id && part.told && !['rolled_back', 'superseded'].includes(part.status))
+            .filter(
+              (part) => part.rolloutId === id && part.told && !['rolled_back', 'superseded'].includes(part.status),
+            )
             .map(({ device, status: at }) => `${id} is rolled back, and ${device} is ${at}`)
         : []),
     ];
@@ -46,13 +62,18 @@ const endedLetsGo: Invariant = ({ rollouts, parts, batches }) =>
 /** Lifted ones are lifted by the model alone. */
 const rolledBackIsHeld: Invariant = ({ rollouts, holds }) =>
   rollouts
-    .filter(({ status, tag, revision }) => status === 'rolled_back' && !holds.some((hold) => hold.tag === tag && hold.revision === revision))
+    .filter(
+      ({ status, tag, revision }) =>
+        status === 'rolled_back' && !holds.some((hold) => hold.tag === tag && hold.revision === revision),
+    )
     .map(({ id }) => `${id} is rolled back and not held`);
 
 const nothingPassesOnNothing: Invariant = ({ batches }) =>
   batches
     .filter(({ status, counts }) => status === 'passed' && evidenceOf(counts ?? {}).attempted === 0)
-    .map(({ rolloutId, number, counts }) => `batch ${String(number)} of ${rolloutId} passed on ${JSON.stringify(counts)}`);
+    .map(
+      ({ rolloutId, number, counts }) => `batch ${String(number)} of ${rolloutId} passed on ${JSON.stringify(counts)}`,
+    );
 
 const all: Readonly<Record<string, Invariant>> = {
   'a device is active in one rollout': oneActive,

@@ -44,7 +44,10 @@ export async function speak(devices: readonly SimulatedDevice[], speaking: Speak
   const touches = (await Promise.all(heard.map((device) => report(device, pool)))).flat();
   await tellReturns({ pool, log, temporal: gateway })(uuids);
   if (touches.length === 0) return;
-  const watcher = createBatchWatcher({ pool, log, signal: (id, name, payload) => gateway.signal(id, name, payload) }, 0);
+  const watcher = createBatchWatcher(
+    { pool, log, signal: (id, name, payload) => gateway.signal(id, name, payload) },
+    0,
+  );
   watcher.touched(touches);
   await real(3);
   await watcher.close();

@@ -1,6 +1,5 @@
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { commands, type Command } from '../../src/domain/commands';
-import { isFinal } from '../../src/domain/rollout-states';
 import type { RolloutStatusView } from '../../src/workflows/messages';
 import type { Call } from './fake-activities';
 import { activeStatuses, waysInto, type ActiveStatus } from './rollout-in-state';
@@ -41,7 +40,7 @@ export async function playCells(rig: WorkflowRig): Promise<Cell[]> {
     const each = <T>(work: (story: Story, index: number) => Promise<T>): Promise<T[]> => Promise.all(stories.map(work));
     const send = (): Promise<boolean[]> => each(({ handle }, index) => sendTo(handle, plays[index]?.command ?? null));
     const after = async (time: string): Promise<Snapshot[]> => {
-      await rig.env.sleep(time as '1s');
+      await rig.env.sleep(time);
       return each(snapshot);
     };
     await rig.env.sleep('30s');
@@ -109,8 +108,4 @@ export function commandEvents(snapshot: Snapshot): CommandEvent[] {
   return callsOf(snapshot, 'recordProgress')
     .flatMap(({ input }) => (input as { events: CommandEvent[] }).events)
     .filter(({ type }) => type.startsWith('command.'));
-}
-
-export function hasEnded({ view }: Snapshot): boolean {
-  return isFinal(view.status);
 }

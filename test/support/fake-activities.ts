@@ -131,7 +131,7 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
     },
     async claimDevices(input) {
       await call('claimDevices', input);
-      return [];
+      return { tookOverFrom: [], behind: null };
     },
     async applyBatch(input) {
       const now = await call('applyBatch', input);
@@ -143,7 +143,8 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
       if (mayBeTold > (before ?? 0)) appliedAt.set(batch, running(now));
       if (mayBeTold > 0 || held === null) told.set(batch, Math.max(mayBeTold, before ?? 0));
       const done = mayBeTold === 0 || ((await world.whileApplying?.(batch)) ?? true);
-      const counts = { scheduled: told.get(batch) ?? 0, pending: planned - (told.get(batch) ?? 0) };
+      const nobodyNew = mayBeTold === before ? lastSeen.get(batch) : undefined;
+      const counts = nobodyNew ?? { scheduled: told.get(batch) ?? 0, pending: planned - (told.get(batch) ?? 0) };
       lastSeen.set(batch, counts);
       return { done, ended: false, held: counts.pending === 0 ? null : held, batch: counts, overall: overall() };
     },
@@ -246,7 +247,8 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
     },
     async retryDevices(input) {
       await call('retryDevices', input);
-      return calls.filter((made) => made.name === 'retryDevices').length > 1 ? 0 : (world.retried ?? 0);
+      const told = calls.filter((made) => made.name === 'retryDevices').length > 1 ? 0 : (world.retried ?? 0);
+      return { told, held: null };
     },
   };
   return { activities, calls, moments, of: (name) => calls.filter((made) => made.name === name) };

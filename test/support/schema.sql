@@ -296,7 +296,17 @@ declare
 begin
   for change in select value from jsonb_array_elements(changes) loop
     services := reported -> (change ->> 'app_id') -> 'services';
-    service := services -> fleetwave.service_position(services, change);
+    continue when services is null or jsonb_typeof(services) <> 'array';
+    -- Which service is meant is decided as isService does: agents report ids as text or number, or name a service alone.
+    service := (
+      select value from jsonb_array_elements(services) with ordinality as found (value, place)
+       where jsonb_typeof(value) = 'object'
+         and case when change ->> 'service_id' is not null and jsonb_typeof(value -> 'serviceId') in ('string', 'number')
+                    then value ->> 'serviceId' = change ->> 'service_id'
+                  when change ->> 'service' is not null and jsonb_typeof(value -> 'serviceName') = 'string' and value ->> 'serviceName' <> ''
+                    then value ->> 'serviceName' = change ->> 'service'
+                  else place - 1 = (change ->> 'index')::integer end
+       order by place limit 1);
     if lower(service ->> 'status') in ('exited', 'dead', 'failed', 'rejected', 'error', 'crashloopbackoff', 'errimagepull', 'imagepullbackoff')
        or lower(service ->> 'health') = 'unhealthy' then
       return true;
@@ -759,6 +769,7 @@ create table public.image_rollouts (
   ended_at timestamp with time zone,
   left_out integer not null default 0,
   return_signalled boolean not null default false,
+  rollback_scope text,
   lane text not null default ''::text
 );
 
@@ -797,6 +808,19 @@ create table public.images (
   is_active boolean not null default true,
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now()
+);
+
+create table public.plan_previews (
+  plan_hash text not null,
+  created_at timestamp with time zone not null default now(),
+  image text not null,
+  tag text not null,
+  digest text,
+  policy_id uuid,
+  rules jsonb not null,
+  device_uuids uuid[] not null,
+  batches integer[] not null,
+  changes bigint[] not null
 );
 
 create table public.rollout_batches (
@@ -906,6 +930,8 @@ alter table public.image_rollouts add constraint image_rollouts_attempt_positive
 
 alter table public.image_rollouts add constraint image_rollouts_end CHECK (((ended_at IS NOT NULL) = (status = ANY (ARRAY['completed'::text, 'rolled_back'::text, 'failed'::text, 'cancelled'::text, 'superseded'::text]))));
 
+alter table public.image_rollouts add constraint image_rollouts_rollback_scope CHECK ((rollback_scope = ANY (ARRAY['all'::text, 'failed'::text])));
+
 alter table public.image_rollouts add constraint image_rollouts_status CHECK ((status = ANY (ARRAY['pending'::text, 'awaiting_approval'::text, 'scheduled'::text, 'in_progress'::text, 'paused'::text, 'completed'::text, 'rolling_back'::text, 'rolled_back'::text, 'failed'::text, 'cancelled'::text, 'superseded'::text])));
 
 alter table public.image_rollouts add constraint image_rollouts_trigger CHECK ((trigger = ANY (ARRAY['webhook'::text, 'manual'::text, 'reconcile'::text])));
@@ -937,6 +963,12 @@ alter table public.image_update_policies add constraint image_update_policies_pk
 alter table public.images add constraint images_pkey PRIMARY KEY (id);
 
 alter table public.images add constraint images_once UNIQUE (image);
+
+alter table public.plan_previews add constraint plan_previews_hash CHECK ((plan_hash ~ '^[0-9a-f]{64}$'::text));
+
+alter table public.plan_previews add constraint plan_previews_one_length CHECK (((cardinality(device_uuids) = cardinality(batches)) AND (cardinality(device_uuids) = cardinality(changes))));
+
+alter table public.plan_previews add constraint plan_previews_pkey PRIMARY KEY (plan_hash);
 
 alter table public.rollout_batches add constraint rollout_batches_delay CHECK ((delay_seconds >= 0));
 
@@ -1003,6 +1035,10 @@ CREATE INDEX image_rollouts_newest ON public.image_rollouts USING btree (created
 CREATE UNIQUE INDEX image_rollouts_one_running_per_tag ON public.image_rollouts USING btree (workflow_id) WHERE ((dispatched_at IS NOT NULL) AND (ended_at IS NULL));
 
 CREATE INDEX image_rollouts_outbox ON public.image_rollouts USING btree (dispatch_after) WHERE ((dispatched_at IS NULL) AND (ended_at IS NULL));
+
+CREATE INDEX plan_previews_by_age ON public.plan_previews USING btree (created_at);
+
+CREATE INDEX plan_previews_by_tag ON public.plan_previews USING btree (image, tag, created_at DESC);
 
 CREATE INDEX rollout_events_by_device ON public.rollout_events USING btree (device_uuid, id DESC) WHERE (device_uuid IS NOT NULL);
 

@@ -55,11 +55,11 @@ describe("a batch's own times", () => {
   });
 });
 
-it('a rollout whose tag rule leaves out everybody completes and says so', async () => {
+it('a rollout that leaves out everybody completes and says so', async () => {
   await rig.tell({ batches: [], leftOut: 7 }, async ({ handle }) => {
     expect(await handle.result()).toEqual({
       status: 'completed',
-      reason: 'the tag rule leaves out all 7 devices that are not on target',
+      reason: 'all 7 devices that are not on target are left out: each says why',
     });
     expect(await handle.query('status')).toMatchObject({ counts: { planned: 0, skipped: 7 } });
   });

@@ -60,7 +60,7 @@ describe('the rollback of a rollout that has ended', () => {
           status: 'failed',
           reason: expect.stringMatching(/^2 devices were put back but did not confirm/),
         });
-        expect(fake.of('finishRollout')[0]?.atSeconds).toBe(600);
+        expect(Math.abs((fake.of('finishRollout')[0]?.atSeconds ?? 0) - 600)).toBeLessThan(5);
       },
       rollback,
     );
@@ -142,7 +142,8 @@ describe('the rollback of one device of an ended rollout', () => {
         if (command !== null) await handle.signal(command);
         expect(await handle.result()).toEqual({ status: 'rollback_failed', reason });
         const looks = fake.of('readPutBack');
-        expect(looks.at(-1)?.atSeconds).toBe(atSeconds);
+        // The server's clock and the workflow's timers differ by parts of a second.
+        expect(Math.abs((looks.at(-1)?.atSeconds ?? 0) - atSeconds)).toBeLessThan(5);
         expect(looks.length).toBeLessThan(20);
       },
       deviceRollback,

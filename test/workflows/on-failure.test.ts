@@ -1,0 +1,118 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { FakeActivities, FakeWorld, Moment } from '../support/fake-activities';
+import { createWorkflowRig, type WorkflowRig } from '../support/workflow-rig';
+
+let rig: WorkflowRig;
+beforeAll(async () => {
+  rig = await createWorkflowRig();
+});
+afterAll(() => rig.close());
+
+const verdicts = (fake: FakeActivities): unknown[] =>
+  fake.of('closeBatch').map(({ input }) => {
+    const { batch, status, rule } = input as Record<string, unknown>;
+    return [batch, status, rule];
+  });
+/** Half of the first batch fails. */
+const failing = (onFailure: 'pause' | 'continue' | 'rollback_failed'): FakeWorld => ({
+  batches: [10, 90],
+  rules: { onFailure, batchDelaySeconds: 0 },
+  health: ({ batch }, planned) => (batch === 1 ? { completed: 5, failed: 5 } : { completed: planned }),
+});
+
+describe('on_failure rollback_failed', () => {
+  it('tells nobody any more, waits for those on their way, and puts back only those that failed, under a hold', async () => {
+    const world: FakeWorld = {
+      ...failing('rollback_failed'),
+      health: ({ seconds }: Moment) =>
+        seconds < 200 ? { failed: 5, updating: 5 } : { failed: 5, completed: 4, timed_out: 1 },
+      overall: ({ seconds }: Moment) =>
+        seconds < 200
+          ? { failed: 5, updating: 5, pending: 90 }
+          : { failed: 5, completed: 4, timed_out: 1, pending: 90 },
+      rollback: () => ({ completed: 4, rolled_back: 6, pending: 90 }),
+    };
+    await rig.tell(world, async ({ handle, fake, env }) => {
+      await env.sleep('100s');
+      expect(await handle.query('status')).toMatchObject({
+        waiting_for: 'health of 5 devices, before those that failed are put back',
+      });
+      expect(fake.of('restoreDevices')).toHaveLength(0);
+      expect(await handle.result()).toEqual({
+        status: 'failed',
+        reason: 'of the devices that failed, 6 are back on the previous image; 4 healthy keep the new one',
+      });
+      const [restored] = fake.of('restoreDevices');
+      expect(restored?.input).toMatchObject({ scope: 'failed' });
+      expect(restored?.atSeconds).toBeGreaterThanOrEqual(200);
+      expect(fake.of('applyBatch')).toHaveLength(1);
+      expect(fake.of('finishRollout')[0]?.input).toMatchObject({ status: 'failed', hold: true });
+    });
+  });
+});
+
+describe('on_failure pause', () => {
+  it('pauses once, with the reason; a resume goes on, and no rule fires again for the same devices', async () => {
+    await rig.tell(failing('pause'), async ({ handle, fake, env }) => {
+      await env.sleep('3d');
+      expect(await handle.query('status')).toMatchObject({
+        status: 'paused',
+        waiting_for: expect.stringContaining('5 of 10 devices of this batch failed (50 %)'),
+        until: null,
+      });
+      expect(fake.of('applyBatch')).toHaveLength(1);
+      await handle.signal('resume');
+      expect(await handle.result()).toMatchObject({ status: 'completed', reason: '95 of 100 healthy, 5 failed' });
+      expect(verdicts(fake)).toContainEqual([1, 'failed', 'failure_rate']);
+      expect(verdicts(fake).at(-1)).toEqual([2, 'passed', 'all_settled']);
+    });
+  });
+
+  it('leaves the rollback to whoever looks at it', async () => {
+    await rig.tell(failing('pause'), async ({ handle, fake, env }) => {
+      await env.sleep('1h');
+      await handle.signal('rollback');
+      expect(await handle.result()).toMatchObject({ status: 'rolled_back' });
+      expect(fake.of('restoreDevices')[0]?.input).toMatchObject({ scope: 'all' });
+    });
+  });
+
+  it('pauses again when devices that were told again fail again', async () => {
+    let tries = 1;
+    const look = () => (tries === 2 ? { completed: 5, updating: 5 } : { completed: 5, failed: 5 });
+    const world: FakeWorld = {
+      batches: [10],
+      retried: 5,
+      rules: { onFailure: 'pause' },
+      health: look,
+      overall: look,
+    };
+    await rig.tell(world, async ({ handle, fake, env }) => {
+      await env.sleep('1h');
+      tries = 2;
+      await handle.signal('retry');
+      await handle.signal('resume');
+      await env.sleep('20s');
+      expect(fake.of('retryDevices')).toHaveLength(1);
+      expect(await handle.query('status')).toMatchObject({ status: 'in_progress' });
+      tries = 3;
+      await handle.signal('health', {});
+      await env.sleep('20s');
+      expect(await handle.query('status')).toMatchObject({ status: 'paused' });
+      await handle.signal('resume');
+      expect(await handle.result()).toMatchObject({ status: 'completed', reason: '5 of 10 healthy, 5 failed' });
+    });
+  });
+});
+
+describe('on_failure continue', () => {
+  it('goes on to the end, and records that the batch failed', async () => {
+    await rig.tell(failing('continue'), async ({ handle, fake }) => {
+      expect(await handle.result()).toMatchObject({ status: 'completed', reason: '95 of 100 healthy, 5 failed' });
+      expect(verdicts(fake)).toContainEqual([1, 'failed', 'failure_rate']);
+      expect(fake.of('applyBatch').map(({ input }) => (input as { batch: number }).batch)).toContain(2);
+      expect(fake.of('restoreDevices')).toHaveLength(0);
+      expect(fake.of('finishRollout')[0]?.input).toMatchObject({ hold: false });
+    });
+  });
+});

@@ -1,0 +1,59 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { createWorkflowRig, type WorkflowRig } from '../support/workflow-rig';
+
+let rig: WorkflowRig;
+beforeAll(async () => {
+  rig = await createWorkflowRig();
+});
+afterAll(() => rig.close());
+
+const DAY = 86_400;
+
+it('a queued rollout says behind whom, tells nobody, and goes as soon as it hears of the end', async () => {
+  await rig.tell({ batches: [5], queuedUntil: DAY + 1 }, async ({ handle, fake, env }) => {
+    await env.sleep('1d');
+    expect(await handle.query('status')).toMatchObject({
+      status: 'pending',
+      waiting_for: 'the end of rollout older (tag 7.4-alpine), which has 3 devices of this one',
+      until: expect.any(String),
+    });
+    expect(fake.of('applyBatch')).toHaveLength(0);
+    await env.sleep('10s');
+    await handle.signal('health', {});
+    await env.sleep('5s');
+    expect(fake.of('applyBatch')).toHaveLength(1);
+    expect(await handle.result()).toMatchObject({ status: 'completed' });
+  });
+});
+
+it('finds out by itself when nobody tells it', async () => {
+  await rig.tell({ batches: [5], queuedUntil: DAY }, async ({ handle, fake }) => {
+    expect(await handle.result()).toMatchObject({ status: 'completed' });
+    const told = fake.of('applyBatch')[0]?.atSeconds ?? 0;
+    expect([told >= DAY, told <= DAY + DAY / 4]).toEqual([true, true]);
+    expect(fake.of('planRollout').length).toBeLessThan(25);
+  });
+});
+
+it('after seven days it ends cancelled, and says what to do', async () => {
+  await rig.tell({ batches: [5], queuedUntil: 100 * DAY }, async ({ handle, fake }) => {
+    expect(await handle.result()).toEqual({
+      status: 'cancelled',
+      reason: 'it was queued behind rollout older for 7 days: end that one, then trigger the update again',
+    });
+    const ended = fake.of('finishRollout')[0]?.atSeconds ?? 0;
+    expect([ended >= 7 * DAY, ended < 7 * DAY + 60]).toEqual([true, true]);
+    expect(fake.of('applyBatch')).toHaveLength(0);
+  });
+});
+
+it('the seven days stand still in a pause', async () => {
+  await rig.tell({ batches: [5], queuedUntil: 100 * DAY }, async ({ handle, fake, env }) => {
+    await env.sleep('1d');
+    await handle.signal('pause');
+    await env.sleep('20d');
+    await handle.signal('resume');
+    expect(await handle.result()).toMatchObject({ status: 'cancelled' });
+    expect(fake.of('finishRollout')[0]?.atSeconds).toBeGreaterThanOrEqual(27 * DAY);
+  });
+});

@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import { basic, bearer, checkToken, secretInUrl } from '../verification/shared-token';
 import { MEBIBYTE, type RegistryKind, type Source } from './kind';
+import { pushedInstead } from './media-types';
 import { pullReference } from './pull-place';
 import { unusablePush, type DeliveryItem, type ParsedDelivery } from './push';
 import { readBody, readJson } from './read-body';
+import { readTime } from './read-time';
 import { usablePush } from './usable-push';
 
 type Place = Pick<Source, 'registryHost' | 'repositories'>;
@@ -26,14 +28,28 @@ const MANIFEST_TYPES = new Set([
 
 const text = z.string().nullish().catch(null);
 /** Nothing is required of an event but to be an object: one that is odd must not hold back its neighbours. */
-const Event = z.object({
-  id: text,
-  timestamp: text,
-  action: text,
-  target: z.object({ mediaType: text, digest: text, repository: text, tag: text }).nullish().catch(null),
-  request: z.object({ host: text }).nullish().catch(null),
-});
+const Event = z
+  .object({
+    id: text,
+    timestamp: text,
+    action: text,
+    target: z
+      .object({
+        ...{ mediaType: text, digest: text, repository: text, tag: text, artifactType: text },
+        // Of an image its configuration and layers; sent where `includereferences` is set.
+        references: z
+          .array(z.object({ mediaType: text }).nullish().catch(null))
+          .nullish()
+          .catch(null),
+      })
+      .nullish()
+      .catch(null),
+    request: z.object({ host: text }).nullish().catch(null),
+  })
+  .nullable()
+  .catch(null);
 const Envelope = z.object({ events: z.array(Event) });
+const OTHER_ACTIONS = new Set(['pull', 'mount', 'delete']);
 
 /**
  * The CNCF Distribution envelope (also GitLab's registry). Of the twenty events of one docker push, one names a tag.
@@ -51,12 +67,18 @@ export function parseDistribution(body: unknown, place: Place): ParsedDelivery {
 
 /** The push, or what the event was about instead. */
 function readEvent(event: z.infer<typeof Event>, place: Place): DeliveryItem | string {
-  const { target } = event;
-  if (event.action !== 'push') return event.action ?? 'event without an action';
+  if (event === null) return 'event that is no object';
+  const { action, target } = event;
+  if (action !== 'push') return action != null && OTHER_ACTIONS.has(action) ? action : 'event of an unknown action';
   if (target == null) return 'push without a target';
   if (target.mediaType == null || !MANIFEST_TYPES.has(target.mediaType)) return 'push of a blob';
   // Each platform's manifest of a multi-arch image is pushed by digest; the index that names them carries the tag.
   if (target.tag == null || target.tag === '') return 'push of an untagged manifest';
+  const configurations = (target.references ?? [])
+    .map((one) => one?.mediaType)
+    .filter((type) => type?.includes('.config.'));
+  const instead = pushedInstead(target.artifactType, ...configurations);
+  if (instead !== null) return instead;
   const imageName = target.repository ?? '';
   const eventId = event.id == null || event.id === '' ? null : event.id;
   const digest = target.digest == null || target.digest === '' ? null : target.digest;
@@ -68,11 +90,6 @@ function readEvent(event: z.infer<typeof Event>, place: Place): DeliveryItem | s
   });
   if ('reason' in found) return unusablePush({ ...announced, reason: found.reason });
   return usablePush({ ...announced, reference: found.reference, pushedAt: readTime(event.timestamp) });
-}
-
-function readTime(timestamp: string | null | undefined): string | null {
-  const time = timestamp == null ? Number.NaN : Date.parse(timestamp);
-  return Number.isNaN(time) ? null : new Date(time).toISOString();
 }
 
 /** A CNCF Distribution registry (`registry:2`, `registry:3`), GitLab's among them: `notifications.endpoints` of its configuration. */

@@ -30,10 +30,11 @@ export const github: RegistryKind = {
       why: `X-Hub-Signature-256 is ${signature === null ? 'absent' : 'not made with the secret'}`,
     };
   },
-  read(delivery) {
+  read(delivery, { registryHost }) {
     const event = delivery.header('x-github-event');
     if (event === null) throw new UnreadableDelivery('X-GitHub-Event', 'the header is needed');
-    return parseGitHubPackage(bodyOf(delivery), event, delivery.header('x-github-delivery'));
+    // GitHub Enterprise Server has a registry of its own, which its events do not name.
+    return parseGitHubPackage(bodyOf(delivery), event, delivery.header('x-github-delivery'), registryHost ?? 'ghcr.io');
   },
 };
 

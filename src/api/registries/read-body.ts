@@ -2,13 +2,13 @@ import type { z } from 'zod';
 import { issueMessage } from '../issue-message';
 import { UnreadableDelivery } from './push';
 
-/** The parsed body. @throws UnreadableDelivery naming the first field that is missing or of another type. */
-export function readBody<Schema extends z.ZodType>(schema: Schema, body: unknown): z.output<Schema> {
+/** The parsed body, or its part at `at`. @throws UnreadableDelivery naming the first field that is missing or of another type. */
+export function readBody<Schema extends z.ZodType>(schema: Schema, body: unknown, at = ''): z.output<Schema> {
   const parsed = schema.safeParse(body);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   throw new UnreadableDelivery(
-    issue?.path.map(String).join('.') ?? '',
+    [...(at === '' ? [] : [at]), ...(issue?.path ?? [])].map(String).join('.'),
     issue === undefined ? 'cannot be read' : issueMessage(issue, body),
   );
 }

@@ -1,13 +1,34 @@
+import { alibaba } from './alibaba';
 import { distribution } from './distribution';
 import { dockerRegistry } from './docker-registry';
 import { dockerhub } from './dockerhub';
+import { ecr } from './ecr';
+import { gar } from './gar';
 import { github } from './github';
+import { gitea } from './gitea';
+import { gitlab } from './gitlab';
+import { harbor } from './harbor';
 import { jfrog } from './jfrog';
 import type { RegistryKind } from './kind';
+import { msr } from './msr';
 import { nexus } from './nexus';
+import { quay } from './quay';
+import { sns } from './sns';
+import { tencent } from './tencent';
 
 /** Every kind of sender that is understood. One more is one file and one line here. */
-export const registryKinds: readonly RegistryKind[] = [dockerRegistry, dockerhub, distribution, github, jfrog, nexus];
+const senders: readonly RegistryKind[] = [
+  ...[dockerRegistry, dockerhub, distribution, github, jfrog, nexus],
+  ...[ecr, gar, alibaba, tencent],
+  gitlab,
+  harbor,
+  quay,
+  gitea,
+  msr,
+];
+
+/** With SNS, which brings what one of the others sends. */
+export const registryKinds: readonly RegistryKind[] = [...senders, sns(senders)];
 
 const byName = new Map(registryKinds.map((kind) => [kind.name, kind]));
 

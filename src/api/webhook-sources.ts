@@ -100,11 +100,12 @@ function toRow(name: string, body: NewSource, actor: string, config: Config): Ne
     throw invalidInput([{ path: 'kind', message: `of ${builtInSource} is ${dockerRegistry.name}, and no other` }]);
   if (body.allow_unsigned && body.secrets.length > 0)
     throw invalidInput([{ path: 'allow_unsigned', message: 'means that nothing is proven: give no secrets with it' }]);
-  if (kind.proof === 'secret' && body.secrets.length === 0 && !body.allow_unsigned && !builtIn)
+  const options = validate(kind.options, body.options, 'options') as Record<string, unknown>;
+  const needsSecret = kind.proof === 'secret' || kind.provesItself?.(options) === false;
+  if (needsSecret && body.secrets.length === 0 && !body.allow_unsigned && !builtIn)
     throw invalidInput([
       { path: 'secrets', message: `at least one is needed: a delivery brings ${kind.proofInWords}` },
     ]);
-  const options = validate(kind.options, body.options, 'options') as Record<string, unknown>;
   return {
     name,
     kind: kind.name,

@@ -56,6 +56,8 @@ export interface RegistryKind<Options = unknown> {
    * options allow (a certificate, an issuer); there may be no secret.
    */
   proof: 'secret' | 'own';
+  /** With `own`: whether these options are enough for it. Where they are not, a secret is needed after all. */
+  provesItself?(options: Options): boolean;
   /** How a delivery proves itself, for people: "the secret as ...". */
   proofInWords: string;
   /** Strict, and `{}` must pass unless the kind cannot work without. */

@@ -8,7 +8,7 @@ import {
   type StoredResult,
 } from '../db/deliveries';
 import { inTransaction } from '../db/transaction';
-import { revisionOf } from '../domain/acceptance';
+import { revisionOf, type Revision } from '../domain/acceptance';
 import { acceptPush, duplicate, held, nothing, type Accepted } from './accept-push';
 import type { DeliveryItem, Push } from './registries/push';
 
@@ -71,7 +71,7 @@ export function acceptDelivery(pool: Pool, incoming: IncomingDelivery): Promise<
     const fresh = new Map<string, StoredResult[]>();
     const results: Accepted[][] = [];
     for (const { item, delivery, kept, answered } of found) {
-      const judged = answered ? [] : await acceptItem(client, item, source, delivery.id, kept);
+      const judged = answered ? [] : await acceptItem(client, item, incoming, delivery, kept);
       results.push([...kept.map((one) => one.answer), ...judged]);
       // The same key twice in one envelope: the first answer is the one that started something.
       if (answered || fresh.has(delivery.id)) continue;
@@ -112,16 +112,27 @@ function stillStanding({ results, hold }: RecordedDelivery): Kept[] {
 async function acceptItem(
   client: PoolClient,
   item: DeliveryItem,
-  source: string,
-  deliveryId: string,
+  { source, repeatWindowSeconds }: IncomingDelivery,
+  delivery: RecordedDelivery,
   kept: readonly Kept[],
 ): Promise<Accepted[]> {
   if (item.kind === 'unusable') return [nothing('ignored', item.unusable.reason, null)];
   const origin = {
     ...{ trigger: 'webhook' as const, actor: `webhook:${source}`, force: false },
-    delivery: { id: deliveryId, source },
+    delivery: { id: delivery.id, source },
   };
-  return acceptPush(client, item.push, revisionOf(item.push), origin, policiesOf(kept.map((one) => one.answer)));
+  const known = revisionOf(item.push);
+  const byWindow = known.kind === 'unidentified' && repeatWindowSeconds !== null;
+  const revision = byWindow ? revisionByWindow(delivery) : known;
+  return acceptPush(client, item.push, revision, origin, policiesOf(kept.map((one) => one.answer)));
+}
+
+/**
+ * Of a sender that gives neither digest nor id nor time, the window alone tells a new push from a repetition: within it the
+ * first answer stands, so what comes to be judged is another push than any before.
+ */
+function revisionByWindow({ id, times_received: times }: RecordedDelivery): Revision {
+  return { revision: `received:${id}:${String(times)}`, kind: 'push' };
 }
 
 /** What an operator asks for by hand. */

@@ -143,14 +143,21 @@ export function readDelivery({ kind, source }: StoredSource, delivery: Delivery)
 }
 
 /**
- * An event of its own id is known again in whatever envelope it comes. Without one the body's bytes are all there is to
- * know a repetition by.
+ * An event of its own id is known again in whatever envelope it comes; what further pushes it tells of are known by the id and
+ * by what they are about. Without an id the body's bytes are all there is to know a repetition by.
  */
 export function withKeys(items: readonly DeliveryItem[], raw: Buffer): KeyedItem[] {
   const hash = createHash('sha256').update(raw).digest('hex');
+  const firstOf = new Map<string, string>();
   return items.map((item, index) => {
-    const eventId = item.kind === 'push' ? item.push.eventId : item.unusable.eventId;
-    return { item, key: eventId === null ? `body:${hash}:${String(index)}` : `event:${eventId}` };
+    const { eventId, imageName, tag, digest } = item.kind === 'push' ? item.push : item.unusable;
+    if (eventId === null) return { item, key: `body:${hash}:${String(index)}` };
+    const about = createHash('sha256')
+      .update(JSON.stringify([imageName, tag, digest]))
+      .digest('hex');
+    const first = firstOf.get(eventId) ?? about;
+    firstOf.set(eventId, first);
+    return { item, key: about === first ? `event:${eventId}` : `event:${eventId}:${about}` };
   });
 }
 

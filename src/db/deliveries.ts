@@ -14,6 +14,7 @@ export interface RecordedDelivery {
   id: string;
   /** One a policy; none for a delivery that is seen for the first time. */
   results: StoredResult[];
+  times_received: number;
   /** A rollout it started was rolled back, and what it pushed is on hold since. */
   hold: { id: string; reason: string } | null;
   /** Of the source as it is in this transaction; null without a row. */
@@ -48,7 +49,7 @@ export async function recordDeliveries(
      on conflict on constraint webhook_deliveries_once
        do update set times_received = webhook_deliveries.times_received + 1, last_received_at = now(),
          results = case when webhook_deliveries.delivery_key like 'body:%' and webhook_deliveries.last_received_at < now() - make_interval(secs => $3) then '[]' else webhook_deliveries.results end
-     returning id, delivery_key, results, (select version from webhook_sources where name = $1) as source_version,
+     returning id, delivery_key, results, times_received, (select version from webhook_sources where name = $1) as source_version,
                (select jsonb_build_object('id', h.id, 'reason', h.reason) from image_holds h
                  where h.rollout_id::text in (select jsonb_path_query(results, '$[*].rollout_id') #>> '{}') and h.lifted_at is null limit 1) as hold`,
     [source, [...new Set(keys)], windowSeconds],

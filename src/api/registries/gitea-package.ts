@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { eventIdentity } from './event-identity';
+import { givenText, hintText } from './given-text';
 import type { Delivery, Source } from './kind';
 import { pullReference } from './pull-place';
 import { UnreadableDelivery, unusablePush, type ParsedDelivery } from './push';
@@ -14,9 +16,9 @@ const AnyPackage = z.object({ type: z.string() });
 const Container = z.object({
   owner: z.object({ login: z.string().min(1) }),
   name: z.string().min(1),
-  version: z.string(),
-  html_url: z.string().nullish(),
-  created_at: z.string().nullish().catch(null),
+  version: givenText,
+  html_url: givenText,
+  created_at: hintText,
 });
 
 /**
@@ -39,13 +41,13 @@ export function parseGiteaPackage(
   if (type !== 'container') return skipped(`package of type ${type}`);
 
   const pushed = readBody(Container, event.package, 'package');
-  if (pushed.version === '') return skipped('push of an untagged manifest');
+  if (pushed.version === null) return skipped('push of an untagged manifest');
   const announced = {
     // Owners are shown in their own capitals, under which nothing can be pulled; packages are stored without any.
     imageName: `${pushed.owner.login.toLowerCase()}/${pushed.name}`,
     tag: pushed.version,
     digest: null,
-    eventId: ownHeader(delivery, 'delivery'),
+    eventId: eventIdentity(ownHeader(delivery, 'delivery')),
   };
   const found = pullReference(source, {
     host: hostOf(pushed.html_url),
@@ -79,7 +81,7 @@ function bodyOf(delivery: Delivery): unknown {
 }
 
 /** The registry shares its host, and its port where it has one, with the pages; their path is none of the image's name. */
-function hostOf(url: string | null | undefined): string {
-  if (url == null || !/^https?:\/\//i.test(url) || !URL.canParse(url)) return '';
+function hostOf(url: string | null): string {
+  if (url === null || !/^https?:\/\//i.test(url) || !URL.canParse(url)) return '';
   return new URL(url).host;
 }

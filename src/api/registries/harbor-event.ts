@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { eventIdOf, structuredEvent } from './cloud-event';
+import { givenText } from './given-text';
 import type { Source } from './kind';
 import { pullReference } from './pull-place';
 import { UnreadableDelivery, unusablePush, type DeliveryItem, type ParsedDelivery } from './push';
@@ -47,12 +48,11 @@ export function harborCloudEvent(body: unknown): HarborEvent {
   };
 }
 
-const text = z.string().nullish();
 const EventData = z.object({
   resources: z.array(z.unknown()),
-  repository: z.object({ repo_full_name: text, namespace: text, name: text }),
+  repository: z.object({ repo_full_name: givenText, namespace: givenText, name: givenText }),
 });
-const Resource = z.object({ digest: text, tag: text, resource_url: text });
+const Resource = z.object({ digest: givenText, tag: givenText, resource_url: givenText });
 
 /**
  * The pushes of an event. One event is one manifest, so its list has one resource; it is read as the list it is.
@@ -74,13 +74,13 @@ export function parseHarborEvent(event: HarborEvent, place: Place): ParsedDelive
 }
 
 function readResource(
-  { digest, tag, resource_url: url }: z.infer<typeof Resource>,
+  { digest, tag, resource_url: url }: z.output<typeof Resource>,
   imageName: string,
   { id, pushedAt, dataPath }: HarborEvent,
   place: Place,
 ): DeliveryItem | null {
-  if (tag == null || tag === '') return null;
-  const announced = { imageName, tag, digest: digest == null || digest === '' ? null : digest, eventId: id };
+  if (tag === null) return null;
+  const announced = { imageName, tag, digest, eventId: id };
   const found = pullReference(place, {
     // The external address without a scheme. What follows is the name and, of a push by digest, two kinds of separators.
     host: (url ?? '').replace(/^https?:\/\//, '').split('/', 1)[0] ?? '',
@@ -91,9 +91,9 @@ function readResource(
   return usablePush({ ...announced, reference: found.reference, pushedAt });
 }
 
-function fullName({ repo_full_name: full, namespace, name }: z.infer<typeof EventData>['repository'], path: string) {
-  if (full != null && full !== '') return full;
-  if (namespace == null || namespace === '' || name == null || name === '')
+function fullName({ repo_full_name: full, namespace, name }: z.output<typeof EventData>['repository'], path: string) {
+  if (full !== null) return full;
+  if (namespace === null || name === null)
     throw new UnreadableDelivery(path, 'neither repo_full_name nor namespace and name are given');
   return `${namespace}/${name}`;
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { basic, bearer, checkToken, secretInUrl } from '../verification/shared-token';
+import { givenText, hintText } from './given-text';
 import { anyJson, MEBIBYTE, type RegistryKind, type Source } from './kind';
 import { pullReference } from './pull-place';
 import { unusablePush, type ParsedDelivery } from './push';
@@ -8,21 +9,19 @@ import { readTime } from './read-time';
 import { storable } from './storable';
 import { usablePush } from './usable-push';
 
-const text = z.string().nullish();
-const time = text.catch(null);
 const AnyEvent = z.object({ type: z.string().min(1) });
 const TagPush = z.object({
-  createdAt: time,
+  createdAt: hintText,
   contents: z.object({
     namespace: z.string().min(1),
     repository: z.string().min(1),
-    tag: text,
-    digest: text,
-    imageName: text,
-    pushedAt: time,
+    tag: givenText,
+    digest: givenText,
+    imageName: givenText,
+    pushedAt: hintText,
   }),
 });
-type Contents = z.infer<typeof TagPush>['contents'];
+type Contents = z.output<typeof TagPush>['contents'];
 
 /**
  * One event a delivery, of which the push of a tag counts. MANIFEST_PUSH has no tag. Whether PROMOTION and POLL_MIRRORING,
@@ -34,9 +33,9 @@ function parseMsr(body: unknown, place: Pick<Source, 'registryHost' | 'repositor
   if (type !== 'TAG_PUSH') return { items: [], skipped: [storable(type)] };
   const { createdAt, contents } = readBody(TagPush, body);
   const { tag, digest } = contents;
-  if (tag == null || tag === '') return { items: [], skipped: ['push without a tag'] };
+  if (tag === null) return { items: [], skipped: ['push without a tag'] };
   const imageName = `${contents.namespace}/${contents.repository}`;
-  const announced = { imageName, tag, digest: digest == null || digest === '' ? null : digest, eventId: null };
+  const announced = { imageName, tag, digest, eventId: null };
   const found = pullReference(place, {
     host: hostOf(contents),
     hostField: 'contents.imageName',

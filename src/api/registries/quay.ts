@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { basic, bearer, checkToken, secretInUrl } from '../verification/shared-token';
+import { givenText } from './given-text';
 import { anyJson, MEBIBYTE, type RegistryKind, type Source } from './kind';
 import { pullReference } from './pull-place';
 import { UnreadableDelivery, unusablePush, type ParsedDelivery } from './push';
@@ -7,9 +8,8 @@ import { readBody, readJson } from './read-body';
 import { readList } from './read-list';
 import { usablePush } from './usable-push';
 
-const text = z.string().nullish();
 const AnyEvent = z.object({ updated_tags: z.unknown() });
-const PushEvent = z.object({ repository: text, namespace: text, name: text, docker_url: text });
+const PushEvent = z.object({ repository: givenText, namespace: givenText, name: givenText, docker_url: givenText });
 
 /**
  * The event alone is sent, without its name: a push is what has `updated_tags`. Builds, scans, mirrors and quotas have none.
@@ -44,9 +44,9 @@ function tagsIn(updated: unknown): unknown[] {
   throw new UnreadableDelivery('updated_tags', 'must be a list of tags');
 }
 
-function nameOf({ repository, namespace, name }: z.infer<typeof PushEvent>): string {
-  if (repository != null && repository !== '') return repository;
-  if (namespace == null || namespace === '' || name == null || name === '')
+function nameOf({ repository, namespace, name }: z.output<typeof PushEvent>): string {
+  if (repository !== null) return repository;
+  if (namespace === null || name === null)
     throw new UnreadableDelivery('repository', 'neither repository nor namespace and name are given');
   return `${namespace}/${name}`;
 }

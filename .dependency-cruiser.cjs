@@ -12,7 +12,7 @@ const packages = (...names) => names.map((name) => `^(node_modules/)?${name}(/|$
 const zoneAware = '^src/domain/(windows|write-permit|plan-times|zone-offsets)\\.ts$';
 /** Node's own modules have no folder; the cruiser calls them by their bare names. */
 const node = [
-  '^(node:)?(assert|async_hooks|buffer|child_process|crypto|events|fs|http|net|os|path|process|readline|stream|string_decoder|timers|tty|url|util|v8|zlib)(/|$)',
+  '^(node:)?(assert|async_hooks|buffer|child_process|crypto|dns|dns/promises|events|fs|http|https|net|os|path|process|readline|stream|string_decoder|timers|tty|url|util|v8|zlib)(/|$)',
 ];
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -75,6 +75,16 @@ module.exports = {
         ...packages('@temporalio/activity', '@temporalio/common', 'pg', '@types/pg', 'zod'),
       ],
       'one activity, one idempotent effect',
+    ),
+    only(
+      'registry-client-speaks-http',
+      '^src/registry-client/',
+      [
+        ...source('domain/', 'db/registries', 'registry-client/', 'log', 'secret-box'),
+        ...packages('pg', '@types/pg', 'zod'),
+        ...node,
+      ],
+      'asks registries, whoever wants to know',
     ),
     {
       name: 'api-starts-nothing-itself',

@@ -14,6 +14,7 @@ import { imageRoutes } from './images';
 import { mountRoutes } from './mount';
 import { policyRoutes } from './policies';
 import { previewRoute } from './preview';
+import { registryHostRoutes } from './registry-hosts';
 import { assignRequestId } from './request-id';
 import { rolloutCommandRoutes } from './rollout-commands';
 import { rolloutListRoutes } from './rollout-lists';
@@ -36,6 +37,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...webhookRoutes(deps, sources),
     ...webhookSourceRoutes(deps, sources),
     ...webhookDeliveryRoutes(deps, sources),
+    ...registryHostRoutes(deps),
     ...deviceRoutes(deps),
     ...deviceStateRoutes(deps),
     timelineRoute(deps),

@@ -53,7 +53,10 @@ interface CallOptions {
 }
 
 /** The real app over real HTTP and a database of its own; only Temporal is a small fake. */
-export async function startApiRig(environment: Record<string, string> = {}): Promise<ApiRig> {
+export async function startApiRig(
+  environment: Record<string, string> = {},
+  others: Partial<ApiDeps> = {},
+): Promise<ApiRig> {
   const database = await createTestDatabase();
   const log = createLogger({ level: 'silent', component: 'test' });
   const config = loadConfig({
@@ -74,6 +77,7 @@ export async function startApiRig(environment: Record<string, string> = {}): Pro
     operators: createOperators(database.pool, ADMIN_TOKEN),
     metrics: createMetrics(database.pool),
     readiness: { stopping: false },
+    ...others,
   };
   const server = createServer(createApp(deps));
   const url = await listen(server, 0, '127.0.0.1');

@@ -1,5 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { expect } from '@jest/globals';
+import type { ApiDeps } from '../../src/api/deps';
 import { startApiRig, type ApiRig, type Reply } from '../api/api-rig';
 
 /** The current secret of a source in these tests, and the one that is being rotated out. */
@@ -19,8 +20,8 @@ export interface RegistryRig extends ApiRig {
 }
 
 /** The real app and database; no policy is made, so a push that was understood is `no_matching_policy`. */
-export async function startRegistryRig(): Promise<RegistryRig> {
-  const rig = await startApiRig({ FLEETWAVE_SECRETS_KEY: randomBytes(32).toString('base64') });
+export async function startRegistryRig(others: Partial<ApiDeps> = {}): Promise<RegistryRig> {
+  const rig = await startApiRig({ FLEETWAVE_SECRETS_KEY: randomBytes(32).toString('base64') }, others);
   return {
     ...rig,
     async source(name, fields) {

@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { parseBatch, readData, structuredEvent, type CloudEvent } from './cloud-event';
+import { readData, structuredEvent, type CloudEvent } from './cloud-event';
 import { eventIdentity } from './event-identity';
 import { givenText, hintText } from './given-text';
 import type { Source } from './kind';
 import { pushedInstead } from './media-types';
 import { pullReference } from './pull-place';
-import { unusablePush, type DeliveryItem, type ParsedDelivery } from './push';
+import { UnreadableDelivery, unusablePush, type DeliveryItem, type ParsedDelivery } from './push';
 import { readBody } from './read-body';
 import { readTime } from './read-time';
 import { usablePush } from './usable-push';
@@ -42,34 +42,52 @@ const Transformed = z.object({
   imageDigest: givenText,
   registryId: givenText,
 });
+/** All of a list are judged in one transaction, with their tags locked, while the sender waits five seconds. */
+const MAX_EVENTS = 1000;
 const TRANSFORMED_SOURCE = /^(?:urn|arn):aws[a-z-]*:ecr:([^:]*):([^:]*):/;
 
 /**
  * What EventBridge posts of Amazon ECR: one event a tag, alone or (a target that batches) in a list, as it is or as a
  * CloudEvent. Those of untagged manifests, of scans and of replications come by the same rule.
- * @throws UnreadableDelivery naming the field, unless it stands in a list, where its neighbours go before.
+ * @throws UnreadableDelivery naming the field; of a list only where nothing of it can be read, or it is too long.
  */
 export function parseEcr(body: unknown, place: Place): ParsedDelivery {
-  if (Array.isArray(body))
-    return parseBatch(
-      body,
-      (event) => readTransformed(event, place),
-      (member, path) => readEvent(member, place, path),
-    );
-  const read = readEvent(body, place);
-  return typeof read === 'string' ? { items: [], skipped: [read] } : { items: read, skipped: [] };
+  return Array.isArray(body) ? parseList(body, place) : collect([readEvent(body, place)]);
+}
+
+function parseList(events: readonly unknown[], place: Place): ParsedDelivery {
+  if (events.length > MAX_EVENTS)
+    throw new UnreadableDelivery('', `the list has ${events.length} events, and at most ${MAX_EVENTS} are read`);
+  const odd: UnreadableDelivery[] = [];
+  const read = events.map((event, index) => {
+    try {
+      return readEvent(event, place, `${String(index)}.`);
+    } catch (error) {
+      if (!(error instanceof UnreadableDelivery)) throw error;
+      odd.push(error);
+      const reason = `cannot be read: ${error.path}: ${error.message}`;
+      return unusablePush({ imageName: '', tag: null, digest: null, eventId: null, reason });
+    }
+  });
+  if (odd[0] !== undefined && odd.length === events.length) throw odd[0];
+  return collect(read);
+}
+
+function collect(read: readonly (DeliveryItem | string)[]): ParsedDelivery {
+  return {
+    items: read.filter((one) => typeof one !== 'string'),
+    skipped: read.filter((one) => typeof one === 'string'),
+  };
 }
 
 /** The push, or what the event was about instead. */
-function readEvent(event: unknown, place: Place, path = ''): DeliveryItem[] | string {
+function readEvent(event: unknown, place: Place, path = ''): DeliveryItem | string {
   const isObject = typeof event === 'object' && event !== null;
-  // In a list of thousands of them each would be a row.
-  if (!isObject && path !== '') return 'event that is no object';
   if (isObject && Object.hasOwn(event, 'specversion')) return readTransformed(structuredEvent(event, path), place);
   return readImageAction(event, place, path.replace(/\.$/, ''));
 }
 
-function readImageAction(event: unknown, place: Place, at: string): DeliveryItem[] | string {
+function readImageAction(event: unknown, place: Place, at: string): DeliveryItem | string {
   const { source, 'detail-type': type } = readBody(Kind, event, at);
   if (source !== 'aws.ecr') return 'event of another service';
   if (type !== 'ECR Image Action') return OTHER_EVENTS.has(type) ? type : 'event of another kind';
@@ -90,7 +108,7 @@ function readImageAction(event: unknown, place: Place, at: string): DeliveryItem
   );
 }
 
-function readTransformed(event: CloudEvent, place: Place): DeliveryItem[] | string {
+function readTransformed(event: CloudEvent, place: Place): DeliveryItem | string {
   if (event.type !== TRANSFORMED) return 'event of another kind';
   const data = readData(Transformed, event);
   const [, region = '', account = ''] = TRANSFORMED_SOURCE.exec(event.source) ?? [];
@@ -118,14 +136,14 @@ interface EcrPush {
 function readPush(
   { account, region, repository, tag, digest, eventId, pushedAt }: EcrPush,
   place: Place,
-): DeliveryItem[] | string {
+): DeliveryItem | string {
   // Each platform's manifest of a multi-arch image has an event of its own; the one of the index carries the tag.
   if (tag === null) return 'push of an untagged manifest';
   const announced = { imageName: repository, tag, digest, eventId };
   const host = ecrHost(account, region);
   const found = pullReference(place, { host, hostField: 'account and region', within: account, repository });
-  if ('reason' in found) return [unusablePush({ ...announced, reason: found.reason })];
-  return [usablePush({ ...announced, reference: found.reference, pushedAt })];
+  if ('reason' in found) return unusablePush({ ...announced, reason: found.reason });
+  return usablePush({ ...announced, reference: found.reference, pushedAt });
 }
 
 /** AWS's partitions, each under a domain of its own: `partitions.json` of the AWS SDKs. All others are `amazonaws.com`. */

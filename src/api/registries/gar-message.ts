@@ -37,14 +37,14 @@ export function parseGar(delivery: Delivery, place: Place): ParsedDelivery {
   return typeof read === 'string' ? { items: [], skipped: [read] } : { items: [read], skipped: [] };
 }
 
-function messageOf({ raw, header }: Delivery): Message {
-  const body = readJson(raw);
+function messageOf(delivery: Delivery): Message {
+  const body = readJson(delivery.raw);
   // A subscription with `--push-no-wrapper` sends the data alone, and the rest in headers or (without its option) not at all.
   if (typeof body === 'object' && body !== null && !Array.isArray(body) && !Object.hasOwn(body, 'message'))
     return {
       change: readBody(Change, body),
-      id: header('x-goog-pubsub-message-id'),
-      publishedAt: header('x-goog-pubsub-publish-time'),
+      id: delivery.header('x-goog-pubsub-message-id'),
+      publishedAt: delivery.header('x-goog-pubsub-publish-time'),
     };
   const { message } = readBody(Envelope, body);
   return {

@@ -52,11 +52,11 @@ export const gar: RegistryKind<GarOptions> = {
 };
 
 async function checkGoogleToken(
-  { header }: Delivery,
-  { audience, email }: Required<GarOptions>,
+  delivery: Delivery,
+  { audience, email }: { audience: string; email: string },
   outside: Outside,
 ): Promise<Verification> {
-  const token = /^Bearer +([^ ]+)$/i.exec(header('authorization') ?? '')?.[1];
+  const token = /^Bearer +([^ ]+)$/i.exec(delivery.header('authorization') ?? '')?.[1];
   if (token === undefined) return { verified: false, why: 'there is no token' };
   const check = await verifyToken(token, { issuers: ISSUERS, audiences: [audience] }, outside);
   if (!check.verified) return check;

@@ -52,6 +52,15 @@ export const Settings = z.object({
   FLEETWAVE_ALLOW_UNSIGNED_WEBHOOKS: flag
     .default(false)
     .describe('Accept unsigned docker-registry deliveries; the embedded stack sets it.'),
+  FLEETWAVE_WEBHOOK_DEBOUNCE_SECONDS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(300)
+    .default(10)
+    .describe(
+      'Seconds for which events of one push are gathered before its rollout is planned; a source may have its own.',
+    ),
   FLEETWAVE_SECRETS_KEY: z
     .string()
     .refine(isSecretKey, 'must be 32 bytes in base64 or hexadecimal, such as `openssl rand -base64 32` makes')

@@ -1,5 +1,6 @@
 import type { PoolClient } from 'pg';
 import { insertRollout, readTagFacts, type TagFacts } from '../db/accept-push';
+import { joinPush } from '../db/join-push';
 import type { StoredResult } from '../db/deliveries';
 import { judgePush, type Acceptance, type Revision } from '../domain/acceptance';
 import { firstLane, fitsWorkflowId, rolloutWorkflowId } from '../domain/ids';
@@ -118,18 +119,22 @@ async function acceptUnder(
       };
     }
   }
+  // The lane may have had this revision for another policy.
+  const attempt = Math.max(judged.attempt, facts.attempts + 1);
+  const joined = await joinGathering(client, facts, { ...push, digest, revision: facts.revision, attempt }, origin);
+  if (joined !== null) return { ...joined, policy_id: policyId };
   const rolloutId = await insertRollout(client, {
     ...{ image, tag, digest, lane, lanes, policyId, workflowId, rules, pushedAt },
     imageName: push.imageName,
     registry: push.registry,
     repository: push.repository,
     revision: facts.revision,
-    // The lane may have had this revision for another policy.
-    attempt: Math.max(judged.attempt, facts.attempts + 1),
+    attempt,
     selection: policy.selection,
     trigger: origin.trigger,
     actor: origin.actor,
     deliveryId: origin.delivery?.id ?? null,
+    debounceSeconds: origin.debounceSeconds ?? 0,
     origin: {
       source: origin.delivery?.source ?? null,
       event_id: push.eventId,
@@ -145,6 +150,25 @@ async function acceptUnder(
     rollout_id: rolloutId,
     strategy: rules.strategy,
   };
+}
+
+/**
+ * One push, several events: while its rollout gathers, an event that does not say otherwise (another digest) is about the same
+ * push. A digest that only a later event knows becomes the rollout's.
+ */
+async function joinGathering(
+  client: PoolClient,
+  { gathering }: TagFacts,
+  push: Push & { revision: string; attempt: number },
+  { trigger, force, delivery }: Origin,
+): Promise<Omit<Accepted, 'policy_id'> | null> {
+  if (gathering === null || trigger !== 'webhook' || force) return null;
+  if (push.digest !== null && gathering.digest !== null && push.digest !== gathering.digest) return null;
+  const { digest, revision, attempt, eventId } = push;
+  const said = { source: delivery?.source ?? null, event_id: eventId, digest };
+  if (!(await joinPush(client, gathering.id, { digest, revision, attempt, said }))) return null;
+  const detail = `It is another event of a push that rollout ${gathering.id} was accepted for a moment ago, and is joined to it.`;
+  return { outcome: 'duplicate', rollout_id: gathering.id, strategy: gathering.strategy, detail };
 }
 
 function startOf(

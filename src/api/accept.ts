@@ -25,6 +25,8 @@ export interface IncomingDelivery {
   version: string | null | undefined;
   /** Null: the same key is the same push for ever. */
   repeatWindowSeconds: number | null;
+  /** For how long further events of the same push are gathered before its rollout is planned. */
+  debounceSeconds: number;
   items: readonly KeyedItem[];
   /** What to keep of the request, asked for only where the delivery is not a mere repetition. */
   request(): KeptRequest | null;
@@ -112,13 +114,13 @@ function stillStanding({ results, hold }: RecordedDelivery): Kept[] {
 async function acceptItem(
   client: PoolClient,
   item: DeliveryItem,
-  { source, repeatWindowSeconds }: IncomingDelivery,
+  { source, repeatWindowSeconds, debounceSeconds }: IncomingDelivery,
   delivery: RecordedDelivery,
   kept: readonly Kept[],
 ): Promise<Accepted[]> {
   if (item.kind === 'unusable') return [nothing('ignored', item.unusable.reason, null)];
   const origin = {
-    ...{ trigger: 'webhook' as const, actor: `webhook:${source}`, force: false },
+    ...{ trigger: 'webhook' as const, actor: `webhook:${source}`, force: false, debounceSeconds },
     delivery: { id: delivery.id, source },
   };
   const known = revisionOf(item.push);

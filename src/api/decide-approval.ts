@@ -109,7 +109,7 @@ async function startWaiting(client: PoolClient, id: string, push: WaitingPush): 
   const { origin, revision, decided = [] } = push;
   const kept = origin.delivery !== null && (await deliveryExists(client, origin.delivery.id));
   const delivery = kept ? origin.delivery : null;
-  const accepted = await acceptPush(client, push, revision, { ...origin, delivery }, decided);
+  const accepted = await acceptPush(client, push, revision, { ...origin, delivery, debounceSeconds: 0 }, decided);
   const first = leading(accepted);
   return noteOutcome(client, id, {
     outcome: first?.outcome ?? 'no_matching_policy',

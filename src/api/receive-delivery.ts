@@ -86,6 +86,7 @@ async function receiveAs(
     kind: kind.name,
     version: stored.version,
     repeatWindowSeconds: kind.repeatWindowSeconds,
+    debounceSeconds: stored.debounceSeconds,
     items: keyed,
     request: () => keep(source.secrets),
   });

@@ -141,7 +141,7 @@ function recorded(row: RolloutRow): z.infer<typeof Status> {
     batches: null,
     counts: {},
     since: (row.started_at ?? row.created_at).toISOString(),
-    until: null,
+    until: waitsForStart ? (row.gathers_until?.toISOString() ?? null) : null,
     next_rule: null,
     ...row.progress,
     ...(row.ended_at === null ? {} : { until: null, next_rule: null, since: row.ended_at.toISOString() }),
@@ -153,7 +153,8 @@ function recorded(row: RolloutRow): z.infer<typeof Status> {
 }
 
 /** What its last try to start left says more, where it is a wait and not a failure. */
-function waitingForStart({ dispatch_error: said }: RolloutRow): string {
+function waitingForStart({ dispatch_error: said, gathers_until: until }: RolloutRow): string {
+  if (said === null && until !== null && until.getTime() > Date.now()) return 'other events of the same push';
   if (said === null || !/^(queued|waits for) /.test(said)) return 'the start of its workflow';
   return said.replace(/^waits for /, '');
 }

@@ -20,6 +20,7 @@ export interface StoredSource {
   source: Source;
   kind: RegistryKind;
   allowUnsigned: boolean;
+  debounceSeconds: number;
   /** For the log: what to set when a delivery brings no right secret. */
   secretsAre: string;
   /** Null while the built-in source has no row. */
@@ -94,6 +95,7 @@ function builtIn(config: Config): StoredSource {
       options: {},
     },
     allowUnsigned: config.FLEETWAVE_ALLOW_UNSIGNED_WEBHOOKS,
+    debounceSeconds: config.FLEETWAVE_WEBHOOK_DEBOUNCE_SECONDS,
     secretsAre: 'FLEETWAVE_WEBHOOK_SECRET',
     version: null,
   };
@@ -119,6 +121,7 @@ function fromRow(row: WebhookSourceRow, config: Config, log: Logger): StoredSour
       options: options.data,
     },
     allowUnsigned: row.allow_unsigned || (own?.allowUnsigned ?? false),
+    debounceSeconds: row.debounce_seconds ?? config.FLEETWAVE_WEBHOOK_DEBOUNCE_SECONDS,
     secretsAre: own?.secretsAre ?? `the secrets of PUT /api/v1/webhook-sources/${row.name}`,
     version: row.version,
   };

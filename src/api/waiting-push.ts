@@ -6,6 +6,8 @@ export interface Origin {
   trigger: 'webhook' | 'manual';
   actor: string;
   force: boolean;
+  /** For how long further events of this push are gathered; absent: not at all. */
+  debounceSeconds?: number;
   delivery: { id: string; source: string } | null;
 }
 

@@ -106,6 +106,7 @@ async function replay({ pool, dispatcher, log }: ApiDeps, sources: SourceStore, 
     version: undefined,
     // Whenever it is replayed, it is the push that it was.
     repeatWindowSeconds: null,
+    debounceSeconds: 0,
     items: keyed,
     request: () => null,
   });

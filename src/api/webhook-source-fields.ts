@@ -60,6 +60,15 @@ export const NewSource = z
       .describe(
         'By the sender\'s own name of a group of repositories, where it is pulled from: {"docker-hosted": "nexus.acme.io:8082"}.',
       ),
+    debounce_seconds: z
+      .number()
+      .int()
+      .min(0)
+      .max(300)
+      .nullish()
+      .describe(
+        'For how long further events of one push are gathered before its rollout is planned; FLEETWAVE_WEBHOOK_DEBOUNCE_SECONDS where it is not given.',
+      ),
     options: z.record(z.string(), z.unknown()).default({}).describe("The kind's own settings."),
   })
   .meta({ example: { kind: 'dockerhub', secrets: ['a-long-random-text'] } });
@@ -73,6 +82,7 @@ export const ShownSource = z.object({
   registry_host: z.string().nullable(),
   repositories: z.record(z.string(), z.string()),
   options: z.record(z.string(), z.unknown()),
+  debounce_seconds: z.number().int().nullable(),
   built_in: z.boolean().describe('Always there; without secrets of its own FLEETWAVE_WEBHOOK_SECRET is its secret.'),
   created_at: z.iso.datetime().nullable(),
   updated_at: z.iso.datetime().nullable(),
@@ -89,6 +99,7 @@ export function shownSource(row: WebhookSourceRow, builtIn: boolean): ShownSourc
     registry_host: row.registry_host,
     repositories: row.repositories,
     options: row.options,
+    debounce_seconds: row.debounce_seconds,
     built_in: builtIn,
     created_at: row.created_at.toISOString(),
     updated_at: row.updated_at.toISOString(),

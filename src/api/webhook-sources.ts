@@ -114,6 +114,7 @@ function toRow(name: string, body: NewSource, actor: string, config: Config): Ne
     registry_host: body.registry_host ?? null,
     repositories: body.repositories,
     options,
+    debounce_seconds: body.debounce_seconds ?? null,
     updated_by: actor,
   };
 }
@@ -145,6 +146,7 @@ function unchanged(config: Config): ShownSource {
       registry_host: null,
       repositories: {},
       options: {},
+      debounce_seconds: null,
     },
     allow_unsigned: config.FLEETWAVE_WEBHOOK_SECRET === undefined && config.FLEETWAVE_ALLOW_UNSIGNED_WEBHOOKS,
     built_in: true,

@@ -30,6 +30,8 @@ export interface TagFacts extends TagHistory {
   attempts: number;
   /** The standing hold on the revision, whichever lane's rollout placed it. */
   hold: { id: string; reason: string; rolloutId: string | null } | null;
+  /** Of this workflow, the one that still gathers the events of a push. */
+  gathering: { id: string; digest: string | null; strategy: string } | null;
   /** The newest rollout of the image that has not ended, and would not be replaced by one accepted now. */
   unended: { id: string; tag: string } | null;
 }
@@ -64,6 +66,9 @@ export async function readTagFacts(
               where h.image = $1 and h.tag = $2 and h.revision = asked.revision and h.lifted_at is null) as hold,
             exists (select from image_holds h, same where h.image = $1 and h.tag = $2 and h.revision = asked.revision
               and h.lifted_at >= same.ended_at and (h.rollout_id is null or h.rollout_id in (select id from own))) as "holdLifted",
+            (select jsonb_build_object('id', r.id, 'digest', r.digest, 'strategy', r.strategy) from image_rollouts r
+              where r.workflow_id = $7 and r.ended_at is null and r.dispatched_at is null and r.gathers_until > now()
+              order by r.created_at desc limit 1) as gathering,
             (select jsonb_build_object('id', r.id, 'tag', r.tag) from image_rollouts r
               where r.image = $1 and r.ended_at is null and (r.lane = $5 or r.policy_id = $6::uuid)
                 and not (r.workflow_id = $7 and r.dispatched_at is null and r.planned_at is null)
@@ -97,6 +102,8 @@ export interface NewRollout {
   deliveryId: string | null;
   pushedAt: string | null;
   workflowId: string;
+  /** For how long other events of the same push are gathered before it is dispatched. */
+  debounceSeconds: number;
   /** Goes into the event that tells where the rollout came from. */
   origin: Record<string, unknown>;
 }
@@ -111,13 +118,18 @@ export interface NewRollout {
  */
 export async function insertRollout(client: PoolClient, rollout: NewRollout): Promise<string> {
   const { rows } = await client.query<{ id: string }>(
-    `with accepted as (
+    `with gathering as (
+       -- A burst ends with its first event's time: a tag that is pushed again and again does not wait for ever.
+       select now() as now, least(now() + make_interval(secs => $21), min(gathers_until)) as until
+         from image_rollouts where workflow_id = $17 and ended_at is null and dispatched_at is null and gathers_until > now()
+     ), accepted as (
        insert into image_rollouts (image, image_name, registry, repository, tag, digest, revision, attempt, strategy, policy_id,
-                                   rules, selection, trigger, actor, delivery_id, pushed_at, workflow_id, lane, created_at)
+                                   rules, selection, trigger, actor, delivery_id, pushed_at, workflow_id, lane, created_at, gathers_until, dispatch_after)
        select $1, $2, $3, $4, $5, $6, $7, $8::integer, $9::text,
               (select id from image_update_policies where id = $10 for key share), $11, $12, $13, $14, $15, $16, $17, $19,
-              greatest(fleetwave.clock(), max(created_at) + interval '1 microsecond')
-         from image_rollouts where image = $1 and tag = $5
+              greatest(fleetwave.clock(), (select max(created_at) + interval '1 microsecond' from image_rollouts where image = $1 and tag = $5)),
+              case when $21 > 0 then until end, case when $21 > 0 then until else now end
+         from gathering
        returning id
      ), overtaken as (
        update image_rollouts set status = 'superseded', ended_at = fleetwave.now(), reason = 'a newer push of the tag was accepted before it was started'
@@ -155,6 +167,7 @@ export async function insertRollout(client: PoolClient, rollout: NewRollout): Pr
       JSON.stringify(rollout.origin),
       rollout.lane,
       rollout.lanes,
+      rollout.debounceSeconds,
     ],
   );
   const id = rows[0]?.id;

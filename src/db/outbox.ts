@@ -92,7 +92,7 @@ export async function markStarted(
   for (const { id } of lost.rows) await endLost(pool, id, 'its workflow ended without finishing it (terminated?)');
   await pool.query(
     `with started as (
-       update image_rollouts set dispatched_at = now(), dispatch_error = null, run_id = $2 where id = $1 and dispatched_at is null returning id, workflow_id
+       update image_rollouts set dispatched_at = now(), gathers_until = null, dispatch_error = null, run_id = $2 where id = $1 and dispatched_at is null returning id, workflow_id
      )
      insert into rollout_events (rollout_id, type, data) select id, 'rollout.dispatched', jsonb_build_object('workflow_id', workflow_id, 'run_id', $2::text) from started`,
     [rollout.id, runId],

@@ -23,6 +23,8 @@ export interface RolloutRow {
   run_id: string | null;
   dispatched_at: Date | null;
   dispatch_error: string | null;
+  /** Until then other events of its push are taken into it, and it is not dispatched. */
+  gathers_until: Date | null;
   progress: Record<string, unknown> | null;
   reason: string | null;
   error: string | null;
@@ -35,7 +37,7 @@ export interface RolloutRow {
 }
 
 const COLUMNS = `id, image, image_name, registry, repository, tag, digest, attempt, status, strategy, policy_id, trigger, actor, workflow_id, run_id,
-  dispatched_at, dispatch_error, progress, reason, error, left_out, created_at, (created_at at time zone 'UTC')::text || '+00' as created_key, started_at, ended_at`;
+  dispatched_at, dispatch_error, gathers_until, progress, reason, error, left_out, created_at, (created_at at time zone 'UTC')::text || '+00' as created_key, started_at, ended_at`;
 
 export interface RolloutFilter {
   status: RolloutStatus | undefined;

@@ -10,6 +10,8 @@ export interface WebhookSourceRow {
   registry_host: string | null;
   repositories: Record<string, string>;
   options: Record<string, unknown>;
+  /** Null: the installation's. */
+  debounce_seconds: number | null;
   created_at: Date;
   updated_at: Date;
   updated_by: string;
@@ -19,7 +21,7 @@ export interface WebhookSourceRow {
 export type NewWebhookSource = Omit<WebhookSourceRow, 'created_at' | 'updated_at' | 'version'>;
 
 const COLUMNS =
-  'name, kind, secrets, fingerprints, allow_unsigned, registry_host, repositories, options, created_at, updated_at, updated_by, version';
+  'name, kind, secrets, fingerprints, allow_unsigned, registry_host, repositories, options, debounce_seconds, created_at, updated_at, updated_by, version';
 
 /** Creates the source or replaces all of it; only the time of its making stays. */
 export async function putWebhookSource(
@@ -27,11 +29,11 @@ export async function putWebhookSource(
   source: NewWebhookSource,
 ): Promise<WebhookSourceRow & { created: boolean }> {
   const { rows } = await pool.query<WebhookSourceRow & { created: boolean }>(
-    `insert into webhook_sources (name, kind, secrets, fingerprints, allow_unsigned, registry_host, repositories, options, updated_by)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    `insert into webhook_sources (name, kind, secrets, fingerprints, allow_unsigned, registry_host, repositories, options, updated_by, debounce_seconds)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
      on conflict (name) do update set kind = excluded.kind, secrets = excluded.secrets, fingerprints = excluded.fingerprints,
        allow_unsigned = excluded.allow_unsigned, registry_host = excluded.registry_host, repositories = excluded.repositories,
-       options = excluded.options, updated_by = excluded.updated_by, updated_at = now(), version = gen_random_uuid()
+       options = excluded.options, debounce_seconds = excluded.debounce_seconds, updated_by = excluded.updated_by, updated_at = now(), version = gen_random_uuid()
      returning ${COLUMNS}, xmax = 0 as created`,
     [
       source.name,
@@ -43,6 +45,7 @@ export async function putWebhookSource(
       JSON.stringify(source.repositories),
       JSON.stringify(source.options),
       source.updated_by,
+      source.debounce_seconds,
     ],
   );
   if (rows[0] === undefined) throw new Error('writing a webhook source gave no row');

@@ -23,8 +23,12 @@ export function demoConfig(directory: string): Config {
   return { ...config, TEMPORAL_NAMESPACE: 'default', FLEETWAVE_TASK_QUEUE: 'fleetwave' };
 }
 
-/** Empty counts as unset: a webhook secret of the environment would make the demo's registry a stranger. */
+/**
+ * Empty counts as unset: a webhook secret of the environment would make the demo's registry a stranger. Its pushes are one event
+ * each: nobody has to wait for a second one.
+ */
 export const demoEnvironment: NodeJS.ProcessEnv = {
+  FLEETWAVE_WEBHOOK_DEBOUNCE_SECONDS: '0',
   FLEETWAVE_WEBHOOK_SECRET: '',
   FLEETWAVE_WEBHOOK_SECRET_FILE: '',
   LOG_LEVEL: 'info',

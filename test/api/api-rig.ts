@@ -62,6 +62,7 @@ export async function startApiRig(
   const config = loadConfig({
     FLEETWAVE_ADMIN_TOKEN: ADMIN_TOKEN,
     TEMPORAL_UI_URL: 'http://temporal.test',
+    FLEETWAVE_WEBHOOK_DEBOUNCE_SECONDS: '0',
     ...environment,
   });
   const temporal = fakeTemporal();

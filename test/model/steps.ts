@@ -87,7 +87,7 @@ async function push(play: Play, { tag, digest, by }: Extract<Step, { kind: 'push
     by === 'webhook'
       ? (
           await acceptDelivery(rig.pool, {
-            ...{ source: 'model', kind: 'docker-registry', version: null, repeatWindowSeconds: null },
+            ...{ source: 'model', kind: 'docker-registry', version: null, repeatWindowSeconds: null, debounceSeconds: 0 },
             items: [{ key: randomUUID(), item: { kind: 'push', push: unidentified } }],
             request: () => null,
           })

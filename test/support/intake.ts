@@ -52,7 +52,7 @@ export async function startIntake(
   wake?: () => void,
 ): Promise<Intake> {
   let wakes = 0;
-  const config = loadConfig(environment);
+  const config = loadConfig({ FLEETWAVE_WEBHOOK_DEBOUNCE_SECONDS: '0', ...environment });
   const { log, lines } = recordingLogger();
   const operators = createOperators(pool, ADMIN_TOKEN);
   const dispatcher = {

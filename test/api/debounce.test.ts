@@ -1,0 +1,133 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { claimPending, markStarted } from '../../src/db/outbox';
+import { digestOf, envelope } from '../support/intake';
+import { startApiRig, type ApiRig, type Reply } from './api-rig';
+
+/** One push, many events: they are gathered before the rollout is planned. */
+let rig: ApiRig;
+let tag: string;
+let tags = 0;
+let events = 0;
+beforeAll(async () => {
+  rig = await startApiRig({ FLEETWAVE_WEBHOOK_DEBOUNCE_SECONDS: '10', FLEETWAVE_ALLOW_UNSIGNED_WEBHOOKS: 'true' });
+  await rig.admin('POST', '/api/v1/image-policies', { image_pattern: 'app:*', update_strategy: 'auto' });
+});
+beforeEach(() => {
+  tags += 1;
+  tag = `1.${String(tags)}`;
+});
+afterAll(() => rig.close());
+
+function post(body: unknown, source = 'docker-registry'): Promise<Reply> {
+  return rig.call('POST', `/api/v1/webhooks/${source}`, { body });
+}
+/** Docker Hub says no digest, and another time with each of its calls. */
+function hubCall(): Promise<Reply> {
+  events += 1;
+  const repository = { repo_name: 'library/app' };
+  return post({ repository, push_data: { tag, pushed_at: 1_800_000_000 + events } });
+}
+function registryEvent(digest: string): Promise<Reply> {
+  events += 1;
+  const text = envelope({ id: `event-${String(events)}`, tag, digest: digestOf(digest), repository: 'library/app' });
+  return post(JSON.parse(text.replaceAll('"host":"', '"host":"docker.io","was":"')) as unknown);
+}
+async function rollouts(): Promise<{ id: string; status: string; digest: string | null; gathers: number | null }[]> {
+  const { rows } = await rig.database.pool.query(
+    `select id, status, digest, extract(epoch from gathers_until - now())::float8 as gathers, revision
+       from image_rollouts where tag = $1 order by created_at`,
+    [tag],
+  );
+  return rows;
+}
+const due = async (): Promise<string[]> =>
+  (await claimPending(rig.database.pool, 100, 60_000)).filter((row) => row.tag === tag).map(({ id }) => id);
+const timePasses = (seconds: number) =>
+  rig.database.pool.query(
+    `update image_rollouts set gathers_until = gathers_until - make_interval(secs => $1), dispatch_after = dispatch_after - make_interval(secs => $1) where tag = $2`,
+    [seconds, tag],
+  );
+
+test('several calls for one push make one rollout, which starts when the time is over and says so until then', async () => {
+  const first = await hubCall();
+  const others = [await hubCall(), await hubCall()];
+  const id = first.json.rollout_id as string;
+  expect([first.json.outcome, ...others.map(({ json }) => json.outcome)]).toEqual([
+    'started',
+    'duplicate',
+    'duplicate',
+  ]);
+  expect(others.map(({ status, json }) => [status, json.rollout_id])).toEqual(Array(2).fill([202, id]));
+  expect(others[0]?.json.results[0].detail).toContain('another event of a push');
+  const { json: status } = await rig.admin('GET', `/api/v1/rollouts/${id}/status`);
+  expect(status).toMatchObject({ status: 'pending', waiting_for: 'other events of the same push' });
+  expect(Date.parse(status.until) - Date.now()).toBeGreaterThan(5000);
+  expect(await due()).toEqual([]);
+  const { json: told } = await rig.admin('GET', `/api/v1/rollouts/${id}/events`);
+  expect(told.events.filter(({ type }: { type: string }) => type === 'rollout.push_joined')).toHaveLength(2);
+  await timePasses(10);
+  expect(await due()).toEqual([id]);
+});
+
+test('a digest that only a later event knows becomes the rollout’s, and is known again', async () => {
+  const { json } = await hubCall();
+  expect((await registryEvent('a')).json).toMatchObject({ outcome: 'duplicate', rollout_id: json.rollout_id });
+  expect(await rollouts()).toMatchObject([{ status: 'pending', digest: digestOf('a'), revision: digestOf('a') }]);
+  expect((await registryEvent('a')).json.outcome).toBe('duplicate');
+  expect((await hubCall()).json).toMatchObject({ outcome: 'duplicate', rollout_id: json.rollout_id });
+  expect(await rollouts()).toHaveLength(1);
+});
+
+test('another digest is another push: it takes the place of the one that waits, and no longer than that would have', async () => {
+  const first = await registryEvent('a');
+  await timePasses(6);
+  const second = await registryEvent('b');
+  expect([first.json.outcome, second.json.outcome]).toEqual(['started', 'superseding']);
+  const [old, waiting] = await rollouts();
+  expect(old).toMatchObject({ id: first.json.rollout_id, status: 'superseded' });
+  expect(waiting).toMatchObject({ id: second.json.rollout_id, status: 'pending', digest: digestOf('b') });
+  expect(waiting?.gathers).toBeLessThan(5);
+});
+
+test('a tag that is moved back while it waits goes where it was moved last', async () => {
+  await registryEvent('a');
+  await registryEvent('b');
+  await registryEvent('a');
+  const open = (await rollouts()).filter(({ status }) => status === 'pending');
+  expect(open).toMatchObject([{ digest: digestOf('a') }]);
+});
+
+test('nothing is joined to a rollout that has been started', async () => {
+  const { json } = await hubCall();
+  await timePasses(10);
+  const [claimed] = await claimPending(rig.database.pool, 100, 60_000);
+  await markStarted(rig.database.pool, { ...claimed!, id: json.rollout_id as string }, 'run');
+  expect((await hubCall()).json.outcome).toBe('superseding');
+});
+
+test('what a person asks for waits for nothing, and a source may have a time of its own', async () => {
+  const byHand = await rig.admin('POST', '/api/v1/images/trigger-update', { image: 'app', tag });
+  expect(byHand.json.outcome).toBe('started');
+  expect(await due()).toEqual([byHand.json.rollout_id]);
+  const put = (name: string, debounce: number) =>
+    rig.admin('PUT', `/api/v1/webhook-sources/${name}`, {
+      kind: 'dockerhub',
+      allow_unsigned: true,
+      debounce_seconds: debounce,
+    });
+  expect((await put('at-once', 0)).json).toMatchObject({ debounce_seconds: 0 });
+  expect((await put('for-ever', 301)).status).toBe(422);
+  tag = `at-once-${tag}`;
+  const { json } = await post(
+    { repository: { repo_name: 'library/app' }, push_data: { tag, pushed_at: 1 } },
+    'at-once',
+  );
+  expect(json.outcome).toBe('started');
+  expect(await due()).toEqual([json.rollout_id]);
+});
+
+test('pushes of one tag that come at the same moment are one rollout', async () => {
+  const replies = await Promise.all(Array.from({ length: 12 }, () => hubCall()));
+  expect(new Set(replies.map(({ json }) => json.rollout_id)).size).toBe(1);
+  expect(replies.filter(({ json }) => json.outcome === 'started')).toHaveLength(1);
+});

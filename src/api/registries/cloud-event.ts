@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { readBinaryEvent } from './cloud-event-headers';
+import { eventIdentity } from './event-identity';
 import type { Delivery } from './kind';
 import { UnreadableDelivery, unusablePush, type DeliveryItem, type ParsedDelivery } from './push';
 import { parseJson, readBody, readJson, readText } from './read-body';
@@ -17,7 +17,7 @@ export interface CloudEvent {
   time: string | null;
   /** As JSON; undefined where there is none. */
   data: unknown;
-  /** How the fields of `data` are named to people: `data.`, with its place in a batch, or nothing in binary mode. */
+  /** Where `data` stands, to name its fields: `data`, behind its place in a batch, or nothing in binary mode. */
   dataPath: string;
 }
 
@@ -32,13 +32,9 @@ const Attributes = z.object({
   subject: optional,
   // Only a hint, so one that is none is no reason to refuse the event.
   time: optional.catch(null),
-  datacontenttype: optional,
   data: z.unknown(),
   data_base64: optional,
 });
-
-/** The largest that is stored; a longer identity is hashed, since two that differ at their end must stay two. */
-const MAX_IDENTITY = 500;
 
 /**
  * Reads a delivery's events by `read`, which gives each one's pushes, or says what it was about instead. An event of a batch
@@ -53,17 +49,16 @@ export function parseCloudEvents(
   return collect([read(readCloudEvent(delivery))]);
 }
 
-/** Each member of a batch. `readMember` may read what stands in it otherwise. */
+/** The same of a batch's members. `readMember` may read what stands in it otherwise. */
 export function parseBatch(
   members: readonly unknown[],
   read: (event: CloudEvent) => DeliveryItem[] | string,
-  readMember: (member: unknown, path: string) => DeliveryItem[] | string = (member, path) =>
-    read(structuredEvent(member, path)),
+  readMember = structuredEvent,
 ): ParsedDelivery {
   return collect(
     members.map((member, index) => {
       try {
-        return readMember(member, `${String(index)}.`);
+        return read(readMember(member, String(index)));
       } catch (error) {
         if (!(error instanceof UnreadableDelivery)) throw error;
         const reason = `cannot be read: ${error.path}: ${error.message}`;
@@ -74,36 +69,40 @@ export function parseBatch(
 }
 
 /** The one event of a delivery that is no batch. @throws UnreadableDelivery naming the attribute, or its header. */
-export function readCloudEvent(delivery: Delivery): CloudEvent {
+function readCloudEvent(delivery: Delivery): CloudEvent {
   if (isStructured(delivery.contentType)) return structuredEvent(readJson(delivery.raw));
-  const attributes = readBinaryEvent(delivery);
-  const event = withAttributes(attributes, (name) => `ce-${name}`);
+  const attributes = binaryAttributes(delivery);
   const text = readText(delivery.raw);
-  return { ...event, data: text === '' ? undefined : parseJson(text), dataPath: '' };
+  return { ...eventOf(attributes), data: text === '' ? undefined : parseJson(text), dataPath: '' };
 }
 
-/** An event in JSON format; `path` is its place in a batch. @throws UnreadableDelivery */
-export function structuredEvent(body: unknown, path = ''): CloudEvent {
-  const event = withAttributes(body, (name) => path + name);
-  return { ...event, dataPath: `${path}data.` };
+function binaryAttributes(delivery: Delivery): z.output<typeof Attributes> {
+  const headers = readBinaryEvent(delivery);
+  try {
+    return readBody(Attributes, headers);
+  } catch (error) {
+    if (error instanceof UnreadableDelivery) throw new UnreadableDelivery(`ce-${error.path}`, error.message);
+    throw error;
+  }
+}
+
+/** An event in JSON format; `at` is its place in a batch. @throws UnreadableDelivery */
+export function structuredEvent(body: unknown, at = ''): CloudEvent {
+  const attributes = readBody(Attributes, body, at);
+  const prefix = at === '' ? '' : `${at}.`;
+  return { ...eventOf(attributes), data: dataOf(attributes, `${prefix}data_base64`), dataPath: `${prefix}data` };
 }
 
 /** @throws UnreadableDelivery naming the field. */
 export function readData<Schema extends z.ZodType>(schema: Schema, { data, dataPath }: CloudEvent): z.output<Schema> {
-  try {
-    return readBody(schema, data);
-  } catch (error) {
-    if (!(error instanceof UnreadableDelivery)) throw error;
-    throw new UnreadableDelivery(`${dataPath}${error.path}`.replace(/\.$/, ''), error.message);
-  }
+  return readBody(schema, data, dataPath);
 }
 
 /** The sender's identity of the event. Its id alone is unique only where the source is known to be one. */
-export function eventIdOf(event: Pick<CloudEvent, 'id' | 'source'>, within: 'source' | 'delivery'): string {
+export function eventIdOf({ id, source }: Pick<CloudEvent, 'id' | 'source'>, within: 'source' | 'delivery'): string {
   // A source is a URI, which has no space.
-  const identity = within === 'source' ? `${event.source.replaceAll(' ', '%20')} ${event.id}` : event.id;
-  if (identity.length <= MAX_IDENTITY) return identity;
-  return `sha256:${createHash('sha256').update(identity).digest('hex')}`;
+  const identity = within === 'source' ? `${source.replaceAll(' ', '%20')} ${id}` : id;
+  return eventIdentity(identity) ?? id;
 }
 
 export function isStructured(contentType: string): boolean {
@@ -114,23 +113,13 @@ export function isBatch(contentType: string): boolean {
   return contentType === 'application/cloudevents-batch+json';
 }
 
-function withAttributes(body: unknown, pathOf: (name: string) => string): Omit<CloudEvent, 'dataPath'> {
-  const read = (() => {
-    try {
-      return readBody(Attributes, body);
-    } catch (error) {
-      if (!(error instanceof UnreadableDelivery)) throw error;
-      throw new UnreadableDelivery(pathOf(error.path).replace(/\.$/, ''), error.message);
-    }
-  })();
-  const { id, source, type, subject, time } = read;
-  return { id, source, type, subject: subject ?? null, time: readTime(time), data: dataOf(read, pathOf) };
+function eventOf(attributes: z.output<typeof Attributes>): Omit<CloudEvent, 'data' | 'dataPath'> {
+  const { id, source, type, subject, time } = attributes;
+  return { id, source, type, subject: subject ?? null, time: readTime(time) };
 }
 
-function dataOf(read: z.output<typeof Attributes>, pathOf: (name: string) => string): unknown {
-  const { data, data_base64: encoded } = read;
+function dataOf({ data, data_base64: encoded }: z.output<typeof Attributes>, path: string): unknown {
   if (encoded == null) return data ?? undefined;
-  const path = pathOf('data_base64');
   if (data != null) throw new UnreadableDelivery(path, 'stands beside data, and only one of them may');
   // `Buffer.from` skips what is no base64, which would make other bytes of it.
   if (!/^[A-Za-z0-9+/]*={0,2}$/.test(encoded)) throw new UnreadableDelivery(path, 'is not base64');

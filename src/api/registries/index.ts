@@ -1,9 +1,13 @@
+import { acr } from './acr';
 import { alibaba } from './alibaba';
+import { cloudevents } from './cloudevents';
 import { distribution } from './distribution';
 import { dockerRegistry } from './docker-registry';
 import { dockerhub } from './dockerhub';
 import { ecr } from './ecr';
+import { eventgrid } from './eventgrid';
 import { gar } from './gar';
+import { generic } from './generic';
 import { github } from './github';
 import { gitea } from './gitea';
 import { gitlab } from './gitlab';
@@ -15,6 +19,7 @@ import { nexus } from './nexus';
 import { quay } from './quay';
 import { sns } from './sns';
 import { tencent } from './tencent';
+import { zot } from './zot';
 
 /** Every kind of sender that is understood. One more is one file and one line here. */
 const senders: readonly RegistryKind[] = [
@@ -25,6 +30,7 @@ const senders: readonly RegistryKind[] = [
   quay,
   gitea,
   msr,
+  ...[acr, eventgrid, zot, cloudevents, generic],
 ];
 
 /** With SNS, which brings what one of the others sends. */

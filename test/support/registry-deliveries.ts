@@ -56,7 +56,8 @@ export interface Understood {
 }
 
 /** Status and results of an answer, without what only a policy says. */
-export function understood({ status, json: body }: Reply): { status: number; results: Understood[] } {
+export function understood({ status, json: body, text }: Reply): { status: number; results: Understood[] } {
+  if (!Array.isArray(body?.results)) throw new Error(`answered ${String(status)} ${text}`);
   const results = (body.results as Understood[]).map(({ registry, repository, tag, digest, event_id, outcome }) => ({
     ...{ registry, repository, tag, digest, event_id, outcome },
   }));

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { basic, bearer, checkToken, secretInUrl } from '../verification/shared-token';
+import { eventIdentity } from './event-identity';
 import { MEBIBYTE, type RegistryKind, type Source } from './kind';
 import { pushedInstead } from './media-types';
 import { pullReference } from './pull-place';
@@ -80,7 +81,7 @@ function readEvent(event: z.infer<typeof Event>, place: Place): DeliveryItem | s
   const instead = pushedInstead(target.artifactType, ...configurations);
   if (instead !== null) return instead;
   const imageName = target.repository ?? '';
-  const eventId = event.id == null || event.id === '' ? null : event.id;
+  const eventId = eventIdentity(event.id);
   const digest = target.digest == null || target.digest === '' ? null : target.digest;
   const announced = { imageName, tag: target.tag, digest, eventId };
   const found = pullReference(place, {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { isValidDigest } from '../../domain/image-reference';
+import { eventIdentity } from './event-identity';
 import { pushedInstead } from './media-types';
 import { UnreadableDelivery, type ParsedDelivery } from './push';
 import { readBody } from './read-body';
@@ -7,7 +8,11 @@ import { storable } from './storable';
 import { usablePush } from './usable-push';
 
 const text = z.string().nullish();
-const Head = z.object({ action: z.string(), package: z.unknown(), registry_package: z.unknown() });
+const Head = z.object({
+  action: z.string(),
+  package: z.unknown().optional(),
+  registry_package: z.unknown().optional(),
+});
 /** What tells whether it is of any concern. Other kinds of package have other fields, which are not looked at. */
 const AnyPackage = z.object({ package_type: text, ecosystem: text });
 const ContainerPackage = z.object({
@@ -69,7 +74,7 @@ export function parseGitHubPackage(
   const push = {
     ...{ reference: name, imageName: name, tag },
     digest: digests.find((one) => one != null && isValidDigest(one)) ?? null,
-    eventId: deliveryId === '' ? null : deliveryId,
+    eventId: eventIdentity(deliveryId),
     // Its times are of the version, which is older than the push where a tag moves back, or of the year 1.
     pushedAt: null,
   };

@@ -10,7 +10,7 @@ import { usablePush } from './usable-push';
 const Envelope = z.object({
   domain: z.string().nullish(),
   event_type: z.string().nullish(),
-  data: z.unknown(),
+  data: z.unknown().optional(),
   jpd_origin: z.string().nullish().catch(null),
 });
 const Inner = z.object({ event_type: z.string().nullish() });

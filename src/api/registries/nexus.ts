@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { isSigned } from '../verification/hmac';
+import { eventIdentity } from './event-identity';
 import { anyJson, MEBIBYTE, type Delivery, type RegistryKind, type Source } from './kind';
 import { pullReference } from './pull-place';
 import { unusablePush, type ParsedDelivery } from './push';
@@ -10,7 +11,7 @@ import { usablePush } from './usable-push';
 
 const COMPONENT = 'rm:repository:component';
 
-const Head = z.object({ action: z.string(), component: z.unknown() });
+const Head = z.object({ action: z.string(), component: z.unknown().optional() });
 const AnyComponent = z.object({ format: z.string() });
 const Component = z.object({
   repositoryName: z.string().min(1),
@@ -32,10 +33,9 @@ function parseNexus(delivery: Delivery, source: Pick<Source, 'registryHost' | 'r
 
   const { repositoryName, timestamp, component } = readBody(Component, body);
   if (component.version == null || component.version === '') return skipped('push of an untagged manifest');
-  const id = delivery.header('x-nexus-webhook-delivery');
   const announced = {
     ...{ imageName: component.name, tag: component.version, digest: null },
-    eventId: id === '' ? null : id,
+    eventId: eventIdentity(delivery.header('x-nexus-webhook-delivery')),
   };
   const found = pullReference(source, {
     ...{ host: null, hostField: '' },

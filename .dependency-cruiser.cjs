@@ -68,10 +68,16 @@ module.exports = {
       'SQL in, typed rows out',
     ),
     only(
+      'intake-accepts-pushes',
+      '^src/intake/',
+      [...source('domain/', 'db/', 'intake/'), ...packages('pg', '@types/pg', 're2js')],
+      'whether a push is new and who decides about it: the same for a webhook, an operator and a look at the registry',
+    ),
+    only(
       'activities-do-io',
       '^src/activities/',
       [
-        ...source('domain/', 'db/', 'activities/'),
+        ...source('domain/', 'db/', 'intake/', 'activities/'),
         ...packages('@temporalio/activity', '@temporalio/common', 'pg', '@types/pg', 'zod'),
       ],
       'one activity, one idempotent effect',

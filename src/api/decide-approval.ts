@@ -13,9 +13,9 @@ import {
 import { approveTag } from '../db/image-tags';
 import { inTransaction } from '../db/transaction';
 import type { ImageReference } from '../domain/image-reference';
-import { acceptPush, leading, starts } from './accept-push';
+import { acceptPush, leading, starts } from '../intake/accept-push';
 import { HttpProblem, notFound } from './problem';
-import type { WaitingPush } from './waiting-push';
+import type { WaitingPush } from '../intake/waiting-push';
 
 export interface Decider {
   actor: string;

@@ -2,8 +2,8 @@ import type { PoolClient } from 'pg';
 import { readRequest } from '../db/image-approvals';
 import { approveTag } from '../db/image-tags';
 import { revisionOf } from '../domain/acceptance';
-import { acceptPush, type Accepted } from './accept-push';
-import type { Push } from './registries/push';
+import { acceptPush, type Accepted } from '../intake/accept-push';
+import type { Push } from '../intake/push';
 
 /**
  * Accepts a push for the policies that wait for an approval as if it were given, so that its plan is known to whoever decides

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { validateRange, validateTagGlob } from '../domain/tag-rules';
 import { seconds, TagSelector, text, YEAR } from './fields';
-import { linearRegex } from './linear-regex';
+import { linearRegex } from '../intake/linear-regex';
 
 /** A pattern, or whatever else a rule is made of, with the sentence that says what is wrong with it. */
 function checked(max: number, problemOf: (value: string) => string | null) {

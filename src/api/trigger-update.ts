@@ -5,15 +5,15 @@ import { previewPlan } from '../db/preview-plan';
 import { readRollout } from '../db/rollout-facts';
 import { isValidTag, parseImageReference } from '../domain/image-reference';
 import { fitsWorkflowId } from '../domain/ids';
-import { acceptManually } from './accept';
-import { starts, type Accepted } from './accept-push';
+import { acceptManually } from '../intake/accept';
+import { starts, type Accepted } from '../intake/accept-push';
 import { jsonBody } from './body';
 import type { ApiDeps } from './deps';
 import { endIfLost } from './lost-rollouts';
 import { PlanChanged, planChangedProblem, requirePlans } from './plan-changed';
 import { PlanHash } from './plan-hash';
 import { HttpProblem, invalidInput } from './problem';
-import type { Push } from './registries/push';
+import type { Push } from '../intake/push';
 import { route, type Answer, type Route } from './route';
 import { webhookAnswer, WebhookAnswer } from './webhook-answer';
 

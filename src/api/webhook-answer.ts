@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { strategies } from '../domain/rules';
-import { describeItem, type KeyedItem } from './accept';
-import { outcomes, starts, type Accepted } from './accept-push';
+import { describeItem, type KeyedItem } from '../intake/accept';
+import { outcomes, starts, type Accepted } from '../intake/accept-push';
 import type { Answer } from './route';
 
 const Result = z.object({

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { listDeliveries, readDelivery, type DeliveryRow } from '../db/webhook-deliveries';
 import type { KeptRequest } from '../db/deliveries';
-import { acceptDelivery } from './accept';
-import { outcomes } from './accept-push';
+import { acceptDelivery } from '../intake/accept';
+import { outcomes } from '../intake/accept-push';
 import { page } from './cursor';
 import { deliveryFromRecord } from './delivery-record';
 import type { ApiDeps } from './deps';

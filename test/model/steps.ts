@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { acceptDelivery, acceptManually } from '../../src/api/accept';
-import type { Accepted } from '../../src/api/accept-push';
+import { acceptDelivery, acceptManually } from '../../src/intake/accept';
+import type { Accepted } from '../../src/intake/accept-push';
 import type { ApiDeps } from '../../src/api/deps';
-import type { Push } from '../../src/api/registries/push';
+import type { Push } from '../../src/intake/push';
 import { wakeFrozen } from '../../src/api/wake-frozen';
 import { writeTargetState } from '../../src/db/device-states';
 import { finishRollout } from '../../src/db/finish';
@@ -87,7 +87,13 @@ async function push(play: Play, { tag, digest, by }: Extract<Step, { kind: 'push
     by === 'webhook'
       ? (
           await acceptDelivery(rig.pool, {
-            ...{ source: 'model', kind: 'docker-registry', version: null, repeatWindowSeconds: null, debounceSeconds: 0 },
+            ...{
+              source: 'model',
+              kind: 'docker-registry',
+              version: null,
+              repeatWindowSeconds: null,
+              debounceSeconds: 0,
+            },
             items: [{ key: randomUUID(), item: { kind: 'push', push: unidentified } }],
             request: () => null,
           })

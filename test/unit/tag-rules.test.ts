@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { linearRegex } from '../../src/api/linear-regex';
+import { linearRegex } from '../../src/intake/linear-regex';
 import { tagAllowed, validateRange, validateTagGlob, type TagRule } from '../../src/domain/tag-rules';
 
 const semver = (range: string): TagRule => ({ kind: 'semver', range, allowDowngrade: false });

@@ -10,7 +10,7 @@ import {
 import { inTransaction } from '../db/transaction';
 import { revisionOf, type Revision } from '../domain/acceptance';
 import { acceptPush, duplicate, held, nothing, type Accepted } from './accept-push';
-import type { DeliveryItem, Push } from './registries/push';
+import type { DeliveryItem, Push } from './push';
 
 export interface KeyedItem {
   /** Identifies the push over repeated deliveries of one source. */

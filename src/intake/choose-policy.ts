@@ -5,7 +5,7 @@ import { toRules, toSelection } from '../domain/policy-settings';
 import type { DeviceSelection, RolloutRules } from '../domain/rules';
 import { tagAllowed } from '../domain/tag-rules';
 import { linearRegex } from './linear-regex';
-import type { Push } from './registries/push';
+import type { Push } from './push';
 
 /** A policy that decides about a push, as the rules and the selection that its rollout will carry. */
 export interface ChosenPolicy {

@@ -6,7 +6,7 @@ import { judgePush, type Acceptance, type Revision } from '../domain/acceptance'
 import { firstLane, fitsWorkflowId, rolloutWorkflowId } from '../domain/ids';
 import { passApproval, type Passage } from './approval-gate';
 import { choosePolicies, refusedByTagRule, type ChosenPolicy } from './choose-policy';
-import type { Push } from './registries/push';
+import type { Push } from './push';
 import type { Origin } from './waiting-push';
 
 export const outcomes = [

@@ -1,5 +1,5 @@
 import type { Revision } from '../domain/acceptance';
-import type { Push } from './registries/push';
+import type { Push } from './push';
 
 /** Where a push comes from, besides what it says. */
 export interface Origin {

@@ -58,15 +58,12 @@ function readCarried(
 function withMessageId({ items, skipped }: ParsedDelivery, messageId: string | null): ParsedDelivery {
   const id = eventIdentity(messageId);
   if (id === null) return { items, skipped };
-  const named = (one: { eventId: string | null }, index: number) => ({
-    eventId: one.eventId ?? (index === 0 ? id : `${id}:${String(index)}`),
-  });
   return {
     skipped,
-    items: items.map((item, index): DeliveryItem =>
+    items: items.map((item): DeliveryItem =>
       item.kind === 'push'
-        ? { kind: 'push', push: { ...item.push, ...named(item.push, index) } }
-        : { kind: 'unusable', unusable: { ...item.unusable, ...named(item.unusable, index) } },
+        ? { kind: 'push', push: { ...item.push, eventId: item.push.eventId ?? id } }
+        : { kind: 'unusable', unusable: { ...item.unusable, eventId: item.unusable.eventId ?? id } },
     ),
   };
 }

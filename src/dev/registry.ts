@@ -13,6 +13,8 @@ export interface RegistryOptions {
   notify?: { url: string; headers?: Record<string, string> };
   /** Leaves pulls and blobs out of the notifications; without it Fleetwave has to ignore them. */
   manifestPushesOnly?: boolean;
+  /** Its `auth` section; without one everybody may do everything. */
+  auth?: object;
 }
 
 export interface RegistryServer {
@@ -45,11 +47,10 @@ export async function startRegistry(options: RegistryOptions): Promise<RegistryS
     await server.stop('SIGTERM', STOP_LIMIT_MS);
   };
   try {
-    await waitUntilReady(
-      server,
-      READY_LIMIT_MS,
-      async () => (await fetch(`http://${host}/v2/`).catch(() => undefined))?.ok === true,
-    );
+    await waitUntilReady(server, READY_LIMIT_MS, async () => {
+      const status = (await fetch(`http://${host}/v2/`).catch(() => undefined))?.status;
+      return status === 200 || (status === 401 && options.auth !== undefined);
+    });
   } catch (error) {
     await stop();
     throw error;
@@ -77,6 +78,7 @@ function configurationOf(host: string, options: RegistryOptions): object {
     log: { level: 'warn' },
     storage: { filesystem: { rootdirectory: join(options.directory, 'registry') }, delete: { enabled: true } },
     http: { addr: host },
+    ...(options.auth === undefined ? {} : { auth: options.auth }),
     ...(notify === undefined ? {} : { notifications: { endpoints: [endpoint] } }),
   };
 }

@@ -10,6 +10,7 @@ import { realNetwork, type Network } from './network';
 import { factsReader, type ImageFacts } from './platforms';
 import { resolveTag } from './resolve-tag';
 import type { RegistrySettings } from './settings';
+import { withinTime } from './time-limit';
 import { createTokenSource } from './token-source';
 
 export interface RegistryClient {
@@ -107,7 +108,7 @@ export function createRegistryClient(options: ClientOptions): RegistryClient {
         if (isFailure(met.reason)) pass.failed(met);
       };
       try {
-        return await question(session, AbortSignal.timeout(limits.questionMs), failed);
+        return await withinTime(limits.questionMs, undefined, (signal) => question(session, signal, failed));
       } catch (error) {
         if (error instanceof RegistryTrouble) failed(error);
         throw error;

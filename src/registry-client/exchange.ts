@@ -3,6 +3,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Readable } from 'node:stream';
 import { RegistryTrouble } from './answers';
 import { AddressRefused, checkLiteral, judgedLookup, type AddressRule, type Network } from './network';
+import { withinTime } from './time-limit';
 
 export interface Question {
   url: URL;
@@ -53,8 +54,7 @@ export function createExchange(network: Network, timeoutMs: number): Exchange {
     });
   }
 
-  async function send(question: Question, again: boolean): Promise<Exchanged> {
-    const signal = AbortSignal.any([question.signal, AbortSignal.timeout(timeoutMs)]);
+  async function send(question: Question, signal: AbortSignal, again: boolean): Promise<Exchanged> {
     let request: ClientRequest | undefined;
     try {
       signal.throwIfAborted();
@@ -63,12 +63,12 @@ export function createExchange(network: Network, timeoutMs: number): Exchange {
     } catch (error) {
       // The other side closed an idle connection at this very moment; HEAD and GET may be sent twice.
       if (again && request?.reusedSocket === true && codeOf(error) === 'ECONNRESET' && !signal.aborted)
-        return send(question, false);
+        return send(question, signal, false);
       throw asTrouble(error, question.url.host, signal.aborted);
     }
   }
   return {
-    send: (question) => send(question, true),
+    send: (question) => withinTime(timeoutMs, question.signal, (signal) => send(question, signal, true)),
     close() {
       kept.http.destroy();
       kept.https.destroy();
@@ -109,7 +109,8 @@ async function readAll(stream: Readable, limitBytes: number): Promise<Buffer> {
 }
 
 function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  const isCoded = typeof error === 'object' && error !== null && 'code' in error;
+  return isCoded && typeof error.code === 'string' ? error.code : undefined;
 }
 
 /** Codes and our own words only: Node's messages hold addresses and whatever a certificate says. */

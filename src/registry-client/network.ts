@@ -55,7 +55,7 @@ export function judgedLookup(network: Network, rule: AddressRule): LookupFunctio
         else if (options.all === true) callback(null, addresses);
         else callback(null, first.address, first.family);
       },
-      (error: NodeJS.ErrnoException) => callback(error, ''),
+      (error: unknown) => callback(error as NodeJS.ErrnoException, ''),
     );
   };
 }

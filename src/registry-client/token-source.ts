@@ -32,7 +32,7 @@ const MAX_KEPT = 1000;
 /** It becomes a header: printable characters, and no more than registries take. */
 const Token = z.string().regex(/^[!-~]{1,16384}$/);
 const TokenAnswer = z
-  .object({ token: Token.optional(), access_token: Token.optional(), expires_in: z.unknown() })
+  .object({ token: Token.optional(), access_token: Token.optional(), expires_in: z.unknown().optional() })
   .transform(({ token, access_token, expires_in }) => ({ token: token ?? access_token, expires: expires_in }));
 
 type Kept = { until: number } & ({ token: string } | { refused: RegistryTrouble });

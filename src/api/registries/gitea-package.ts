@@ -11,7 +11,7 @@ import { usablePush } from './usable-push';
 
 export const FORM = 'application/x-www-form-urlencoded';
 
-const Event = z.object({ action: z.string(), package: z.unknown() });
+const Event = z.object({ action: z.string(), package: z.unknown().optional() });
 const AnyPackage = z.object({ type: z.string() });
 const Container = z.object({
   owner: z.object({ login: z.string().min(1) }),

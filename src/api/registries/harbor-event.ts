@@ -27,7 +27,7 @@ const PUSHED = new Set(['PUSH_ARTIFACT', 'pushImage', 'harbor.artifact.pushed'])
 const DefaultEvent = z.object({
   type: z.string().min(1),
   occur_at: z.number().nullish().catch(null),
-  event_data: z.unknown(),
+  event_data: z.unknown().optional(),
 });
 
 /** The Default format, the only one before 2.8: without an id of the event. @throws UnreadableDelivery */

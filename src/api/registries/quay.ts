@@ -8,7 +8,7 @@ import { readBody, readJson } from './read-body';
 import { readList } from './read-list';
 import { usablePush } from './usable-push';
 
-const AnyEvent = z.object({ updated_tags: z.unknown() });
+const AnyEvent = z.object({ updated_tags: z.unknown().optional() });
 const PushEvent = z.object({ repository: givenText, namespace: givenText, name: givenText, docker_url: givenText });
 
 /**

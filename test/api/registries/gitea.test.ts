@@ -126,6 +126,7 @@ test('without an id the body is known again', async () => {
 
 test.each<[string, object, Headers, string]>([
   ['a deleted package', body({}, { action: 'deleted' }), {}, 'package deleted'],
+  ['a deletion that names none', { action: 'deleted' }, {}, 'package deleted'],
   ['a package of npm', body({ type: 'npm', name: '@acme/api' }), {}, 'package of type npm'],
   ['a version that is empty', body({ version: '' }), {}, 'untagged manifest'],
   ['the test button', { ref: 'refs/heads/main', commits: [] }, { 'X-Gitea-Event': 'push' }, '1 push'],

@@ -57,7 +57,7 @@ const cloudEvent = (data: unknown = eventData([resource()]), fields: object = {}
 });
 const asCloudEvent = { 'content-type': 'application/cloudevents+json' };
 const authorized = (headers: Headers = json): Headers => ({ ...headers, authorization: SECRET });
-const deliver = (what: string | Buffer | object, headers = json, source = 'harbor') =>
+const deliver = (what: string | Buffer | object, headers: Headers = json, source = 'harbor') =>
   rig.deliver(source, what, authorized(headers));
 
 const pushed = { registry: 'harbor.example.com', repository: 'library/api', tag: '1.4.2', digest: digestOf('a') };
@@ -147,6 +147,7 @@ test.each<[string, object, string]>([
   ].map((type): [string, object, string] => [type, event(undefined, { type }), `1 ${type}`]),
   ['a quota, which has no repository', event({ custom_attributes: {} }, { type: 'QUOTA_EXCEED' }), 'QUOTA_EXCEED'],
   ['a type of its own without data', event(undefined, { type: 'X', event_data: 5 }), '1 X'],
+  ['a type without any data', { type: 'TAG_RETENTION' }, '1 TAG_RETENTION'],
   ['a deleted CloudEvent', cloudEvent(undefined, { type: 'harbor.artifact.deleted' }), 'harbor.artifact.deleted'],
   ['a scan as a CloudEvent', cloudEvent(7, { type: 'harbor.scan.completed' }), 'harbor.scan.completed'],
   ['no resource', event(eventData([])), 'no events'],

@@ -105,7 +105,7 @@ test.each<[string, object, string]>([
 test.each<[string, object, string]>([
   ['no type', body({}, { type: undefined }), 'type'],
   ['no contents', body({}, { contents: undefined }), 'contents'],
-  ['contents that are a list', body({}, { contents: [] }), 'contents.namespace'],
+  ['contents that are a list', body({}, { contents: [] }), 'contents'],
   ['no namespace', body({ namespace: '' }), 'contents.namespace'],
   ['a repository that is an object', body({ repository: {} }), 'contents.repository'],
   ['a tag that is a number', body({ tag: 2 }), 'contents.tag'],

@@ -37,7 +37,10 @@ const body = (fields: object = {}): object => ({
 const deliver = (what: string | Buffer | object, source = 'quay') =>
   rig.deliver(source, what, json, `?secret=${SECRET}`);
 const api = pushOf({ registry: 'quay.io', repository: 'acme/api', tag: '1.4.2' });
-const tagged = (...tags: string[]) => ({ status: 202, results: tags.map((tag) => ({ ...api.results[0], tag })) });
+const tagged = (...tags: string[]): ReturnType<typeof pushOf> => ({
+  status: 202,
+  results: tags.flatMap((tag) => api.results.map((one) => ({ ...one, tag }))),
+});
 
 test.each<[string, string | object, ReturnType<typeof pushOf>]>([
   ['of one tag', body(), api],

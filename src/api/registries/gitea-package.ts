@@ -63,8 +63,8 @@ export function parseGiteaPackage(
  * Forgejo sends both, with the same values. Each also sends X-Gogs-* and X-GitHub-*, at which nothing looks: those are the
  * words of other senders.
  */
-export function ownHeader({ header }: Pick<Delivery, 'header'>, name: string): string | null {
-  const values = [header(`x-gitea-${name}`), header(`x-forgejo-${name}`)];
+function ownHeader(delivery: Pick<Delivery, 'header'>, name: string): string | null {
+  const values = [delivery.header(`x-gitea-${name}`), delivery.header(`x-forgejo-${name}`)];
   return values.find((value) => value !== null && value !== '') ?? null;
 }
 

@@ -37,9 +37,9 @@ function signedTexts(delivery: Delivery): (Buffer | string)[] {
   return payload === null ? [delivery.raw] : [delivery.raw, payload];
 }
 
-function isSignedBy({ header }: Delivery, signed: Buffer | string, secrets: readonly string[]): boolean {
-  const own = [header('x-gitea-signature'), header('x-forgejo-signature')];
+function isSignedBy(delivery: Delivery, signed: Buffer | string, secrets: readonly string[]): boolean {
+  const own = [delivery.header('x-gitea-signature'), delivery.header('x-forgejo-signature')];
   const bare = isSigned(own, signed, secrets, { algorithm: 'sha256', encoding: 'hex' });
   const prefixed = { algorithm: 'sha256', encoding: 'hex', prefix: 'sha256=' } as const;
-  return isSigned([header('x-hub-signature-256')], signed, secrets, prefixed) || bare;
+  return isSigned([delivery.header('x-hub-signature-256')], signed, secrets, prefixed) || bare;
 }

@@ -32,7 +32,7 @@ const Attributes = z.object({
   subject: optional,
   // Only a hint, so one that is none is no reason to refuse the event.
   time: optional.catch(null),
-  data: z.unknown(),
+  data: z.unknown().optional(),
   data_base64: optional,
 });
 

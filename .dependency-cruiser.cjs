@@ -74,10 +74,20 @@ module.exports = {
       'whether a push is new and who decides about it: the same for a webhook, an operator and a look at the registry',
     ),
     only(
+      'reconcile-asks-and-accepts',
+      '^src/reconcile/',
+      [
+        ...source('domain/', 'db/', 'intake/', 'registry-client/', 'reconcile/'),
+        ...packages('pg', '@types/pg'),
+        ...node,
+      ],
+      'what registries have, against what is known of them; knows no Temporal',
+    ),
+    only(
       'activities-do-io',
       '^src/activities/',
       [
-        ...source('domain/', 'db/', 'intake/', 'activities/'),
+        ...source('domain/', 'db/', 'intake/', 'reconcile/', 'registry-client/', 'activities/'),
         ...packages('@temporalio/activity', '@temporalio/common', 'pg', '@types/pg', 'zod'),
       ],
       'one activity, one idempotent effect',

@@ -61,6 +61,13 @@ export const Settings = z.object({
     .describe(
       'Seconds for which events of one push are gathered before its rollout is planned; a source may have its own.',
     ),
+  FLEETWAVE_RECONCILE_MINUTES: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(1440)
+    .default(10)
+    .describe('Minutes between looks at configured registries for pushes that no webhook told of; 0 turns them off.'),
   FLEETWAVE_SECRETS_KEY: z
     .string()
     .refine(isSecretKey, 'must be 32 bytes in base64 or hexadecimal, such as `openssl rand -base64 32` makes')

@@ -5,6 +5,7 @@ import type { ActivityDeps } from './deps';
 import { judgeActivities } from './judge';
 import { maintenanceActivities } from './maintain';
 import { planActivities } from './plan';
+import { reconcileActivities } from './reconcile';
 import { recordActivities } from './record';
 import { rollbackActivities } from './rollback';
 
@@ -19,6 +20,7 @@ export function createActivities(deps: ActivityDeps) {
     ...rollbackActivities(deps),
     ...recordActivities(deps),
     ...maintenanceActivities(deps),
+    ...reconcileActivities(deps),
   };
 }
 

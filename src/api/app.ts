@@ -14,6 +14,7 @@ import { imageRoutes } from './images';
 import { mountRoutes } from './mount';
 import { policyRoutes } from './policies';
 import { previewRoute } from './preview';
+import { reconcileRegistryRoute } from './reconcile-registry';
 import { registryHostRoutes } from './registry-hosts';
 import { assignRequestId } from './request-id';
 import { rolloutCommandRoutes } from './rollout-commands';
@@ -38,6 +39,7 @@ export function allRoutes(deps: ApiDeps): Route[] {
     ...webhookSourceRoutes(deps, sources),
     ...webhookDeliveryRoutes(deps, sources),
     ...registryHostRoutes(deps),
+    reconcileRegistryRoute(deps),
     ...deviceRoutes(deps),
     ...deviceStateRoutes(deps),
     timelineRoute(deps),

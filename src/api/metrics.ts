@@ -1,6 +1,7 @@
 import type { NextFunction, Request, Response } from 'express';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Pool } from 'pg';
+import { missedEver } from '../db/reconcile-rounds';
 
 export interface Metrics {
   registry: Registry;
@@ -28,6 +29,19 @@ export function createMetrics(pool: Pool): Metrics {
     registers,
     async collect() {
       this.set(await outboxSize(pool));
+    },
+  });
+  new Counter({
+    name: 'fleetwave_reconcile_missed_pushes_total',
+    help: 'Pushes that a look at their registry found and no webhook had told of',
+    labelNames: ['registry'] as const,
+    registers,
+    async collect() {
+      // Counted in the database by the worker that took them. While that is away, the last counts stand.
+      const counts = await missedEver(pool).catch(() => null);
+      if (counts === null) return;
+      this.reset();
+      for (const { host, missed } of counts) this.inc({ registry: host }, missed);
     },
   });
   return {

@@ -9,6 +9,7 @@ import {
   type NewRegistry,
   type RegistryRow,
 } from '../db/registries';
+import { readRound } from '../db/reconcile-rounds';
 import { isLoopbackHost } from '../registry-client/addresses';
 import { apiUrl } from '../registry-client/settings';
 import { credentialsPlace } from '../registry-client/stored-registries';
@@ -24,6 +25,7 @@ import {
   shownRegistryHost,
   ShownRegistryHost,
 } from './registry-host-fields';
+import { ShownRound, shownRound } from './registry-round-fields';
 import { route, type Route } from './route';
 
 /** Which registries may be asked what a tag points to, and with what credentials. */
@@ -61,12 +63,18 @@ export function registryHostRoutes({ pool, config }: Pick<ApiDeps, 'pool' | 'con
     }),
     route({
       ...{ method: 'get', path, tag, access: 'viewer', params: RegistryHostParams },
-      summary: 'One registry, and how it answered last',
-      answers: { 200: { description: 'The registry, without its credentials', schema: ShownRegistryHost } },
+      summary: 'One registry, how it answered last, and what the last look at it found',
+      answers: {
+        200: {
+          description: 'The registry, without its credentials',
+          schema: ShownRegistryHost.extend({ last_round: ShownRound.nullable() }),
+        },
+      },
       handle: async ({ params: { host } }) => {
         const row = await readRegistry(pool, host);
         if (row === null) throw notFound('registry', host);
-        return { status: 200, body: show(row) };
+        const round = await readRound(pool, host);
+        return { status: 200, body: { ...show(row), last_round: round === null ? null : shownRound(round) } };
       },
     }),
     route({

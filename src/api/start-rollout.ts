@@ -84,7 +84,7 @@ async function waitInQueue(
 
 function startRequest(rollout: PendingRollout): StartRequest {
   const { id, image, tag, digest, attempt, strategy, trigger, actor, workflowId } = rollout;
-  const origin = trigger === 'webhook' ? 'from webhook' : 'by hand';
+  const origin = trigger === 'webhook' ? 'from webhook' : trigger === 'reconcile' ? 'found at its registry' : 'by hand';
   return {
     workflowId,
     input: { rolloutId: id, image, tag },

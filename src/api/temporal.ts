@@ -15,11 +15,13 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { Config } from '../config';
 import type { Logger } from '../log';
 import {
+  reconcileWorkflowType,
   rolloutWorkflowType,
   searchAttributes,
   statusQuery,
   type DeviceRollbackInput,
   type deviceRollbackWorkflowType,
+  type ReconcileInput,
   type RollbackInput,
   type rollbackWorkflowType,
   type RolloutInput,
@@ -65,6 +67,8 @@ export interface TemporalGateway {
   signal(workflowId: string, name: string, payload?: unknown, runId?: string): Promise<'sent' | 'not_running'>;
   /** What the workflow says of itself; null when it, its worker or Temporal does not answer in time. */
   status(workflowId: string): Promise<RolloutStatusView | null>;
+  /** Has one registry looked at now, or finds that an operator's look at it is under way. */
+  reconcile(host: string): Promise<{ workflowId: string; started: boolean }>;
   isReachable(): Promise<boolean>;
   close(): Promise<void>;
 }
@@ -107,6 +111,7 @@ export function createTemporalGateway({ config, log }: { config: Config; log: Lo
     signal: (workflowId, name, payload, runId) =>
       within(CALL_TIMEOUT_MS, () => signal(client.workflow.getHandle(workflowId, runId), name, payload)),
     status: (workflowId) => within(STATUS_TIMEOUT_MS, () => readStatus(client, workflowId)).catch(nullWhenSilent),
+    reconcile: (host) => within(CALL_TIMEOUT_MS, () => reconcile(client, config.FLEETWAVE_TASK_QUEUE, host)),
     isReachable: () =>
       within(REACHABLE_TIMEOUT_MS, () => connection.workflowService.getSystemInfo({})).then(
         () => true,
@@ -152,6 +157,26 @@ async function start(
     return { runId: handle.firstExecutionRunId };
   } catch (error) {
     if (error instanceof WorkflowExecutionAlreadyStartedError) return 'already_running';
+    throw error;
+  }
+}
+
+async function reconcile(
+  client: Client,
+  taskQueue: string,
+  host: string,
+): Promise<{ workflowId: string; started: boolean }> {
+  const workflowId = `reconcile:${host}`;
+  const input: ReconcileInput = { hosts: [host] };
+  try {
+    await client.workflow.start(reconcileWorkflowType, {
+      ...{ workflowId, taskQueue, args: [input] },
+      workflowIdConflictPolicy: 'FAIL',
+      staticSummary: `look at ${host}`,
+    });
+    return { workflowId, started: true };
+  } catch (error) {
+    if (error instanceof WorkflowExecutionAlreadyStartedError) return { workflowId, started: false };
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { WebhookSourceRow } from '../db/webhook-sources';
 import { parseImageReference } from '../domain/image-reference';
+import { reconcileSource } from '../intake/accept';
 import { cursorOf, Limit, text } from './fields';
 import { registryKinds } from './registries';
 import { isPullHost } from './registries/pull-place';
@@ -9,6 +10,13 @@ export const SourceName = text(63)
   .refine((name) => /^[a-z0-9-]+$/.test(name), 'must be lower-case letters, digits and "-", at most 63')
   .meta({ example: 'harbor-prod' });
 export const SourceParams = z.strictObject({ name: SourceName });
+/** What is made by somebody; looks at registries have a name of their own among the deliveries. */
+export const NewSourceParams = z.strictObject({
+  name: SourceName.refine(
+    (name) => name !== reconcileSource,
+    `"${reconcileSource}" is the name of looks at registries`,
+  ),
+});
 export const SourceQuery = z.strictObject({ limit: Limit, cursor: cursorOf(SourceName) });
 
 /** As short as a guess would have to be long; senders take up to a few hundred characters. */

@@ -17,7 +17,14 @@ import { dockerRegistry } from './registries/docker-registry';
 import { route, type Route } from './route';
 import { builtInSource, secretPlace, type SourceStore } from './source-store';
 import { validate } from './validation';
-import { NewSource, shownSource, ShownSource, SourceParams, SourceQuery } from './webhook-source-fields';
+import {
+  NewSource,
+  NewSourceParams,
+  shownSource,
+  ShownSource,
+  SourceParams,
+  SourceQuery,
+} from './webhook-source-fields';
 
 /** Who may send deliveries, and how they prove it. */
 export function webhookSourceRoutes({ pool, config }: ApiDeps, sources: SourceStore): Route[] {
@@ -25,7 +32,7 @@ export function webhookSourceRoutes({ pool, config }: ApiDeps, sources: SourceSt
   const path = '/api/v1/webhook-sources/:name';
   return [
     route({
-      ...{ method: 'put', path, tag, access: 'admin', params: SourceParams, body: jsonBody(NewSource) },
+      ...{ method: 'put', path, tag, access: 'admin', params: NewSourceParams, body: jsonBody(NewSource) },
       summary: 'Make a source, or replace all of it; its secrets too',
       answers: {
         200: { description: 'Replaced', schema: ShownSource },

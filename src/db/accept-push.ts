@@ -97,7 +97,7 @@ export interface NewRollout {
   lane: string;
   /** Of all policies that decide about this push. */
   lanes: readonly string[];
-  trigger: 'webhook' | 'manual';
+  trigger: 'webhook' | 'manual' | 'reconcile';
   actor: string;
   deliveryId: string | null;
   pushedAt: string | null;
@@ -138,7 +138,7 @@ export async function insertRollout(client: PoolClient, rollout: NewRollout): Pr
        returning id
      ), told as (
        insert into rollout_events (rollout_id, type, actor, reason, data)
-       select id, case $13::text when 'webhook' then 'image.webhook_received' else 'image.update_triggered' end, $14::text, null, $18::jsonb from accepted
+       select id, case $13::text when 'webhook' then 'image.webhook_received' when 'reconcile' then 'image.found_by_reconcile' else 'image.update_triggered' end, $14::text, null, $18::jsonb from accepted
        union all
        select id, 'rollout.accepted', $14, null, jsonb_build_object('attempt', $8::integer, 'strategy', $9::text, 'policy_id', $10::uuid) from accepted
        union all

@@ -28,9 +28,14 @@ export interface IncomingDelivery {
   /** For how long further events of the same push are gathered before its rollout is planned. */
   debounceSeconds: number;
   items: readonly KeyedItem[];
+  /** Who found it at its registry, where it is no webhook. */
+  foundBy?: string;
   /** What to keep of the request, asked for only where the delivery is not a mere repetition. */
   request(): KeptRequest | null;
 }
+
+/** The source of the deliveries that looks at registries stand for; no sender may have this name. */
+export const reconcileSource = 'reconcile';
 
 /** The source was changed or deleted since it checked the delivery; nothing was written. */
 export class SourceChanged extends Error {
@@ -50,47 +55,48 @@ interface Kept {
  * @returns for each item what it came to, one a policy that decided about it.
  */
 export function acceptDelivery(pool: Pool, incoming: IncomingDelivery): Promise<Accepted[][]> {
-  const { source, kind, version, items } = incoming;
-  return inTransaction(pool, async (client) => {
-    const deliveries = await recordDeliveries(
-      client,
-      source,
-      items.map((one) => one.key),
-      incoming.repeatWindowSeconds,
-    );
-    const found = items.map(({ key, item }) => {
-      const delivery = deliveries.get(key);
-      if (delivery === undefined) throw new Error('a recorded delivery was not given back');
-      if (version !== undefined && delivery.source_version !== version) throw new SourceChanged();
-      const kept = stillStanding(delivery);
-      return { item, delivery, kept, answered: kept.length > 0 && kept.length === delivery.results.length };
-    });
-    const names = found.flatMap(({ item, answered }) =>
-      item.kind === 'push' && !answered ? [tagName(item.push)] : [],
-    );
-    if (names.length > 0) await lockTags(client, names);
+  return inTransaction(pool, (client) => acceptWithin(client, incoming));
+}
 
-    const fresh = new Map<string, StoredResult[]>();
-    const results: Accepted[][] = [];
-    for (const { item, delivery, kept, answered } of found) {
-      const judged = answered ? [] : await acceptItem(client, item, incoming, delivery, kept);
-      results.push([...kept.map((one) => one.answer), ...judged]);
-      // The same key twice in one envelope: the first answer is the one that started something.
-      if (answered || fresh.has(delivery.id)) continue;
-      fresh.set(delivery.id, [
-        ...kept.map((one) => one.stored),
-        ...judged.map((result) => ({ ...describeItem(item), ...result })),
-      ]);
-    }
-    if (fresh.size > 0)
-      await keepResults(
-        client,
-        kind,
-        [...fresh].map(([deliveryId, kept]) => ({ deliveryId, results: kept })),
-        incoming.request(),
-      );
-    return results;
+/** As part of a transaction of the caller, which must end soon: tags stay locked until then. */
+export async function acceptWithin(client: PoolClient, incoming: IncomingDelivery): Promise<Accepted[][]> {
+  const { source, kind, version, items } = incoming;
+  const deliveries = await recordDeliveries(
+    client,
+    source,
+    items.map((one) => one.key),
+    incoming.repeatWindowSeconds,
+  );
+  const found = items.map(({ key, item }) => {
+    const delivery = deliveries.get(key);
+    if (delivery === undefined) throw new Error('a recorded delivery was not given back');
+    if (version !== undefined && delivery.source_version !== version) throw new SourceChanged();
+    const kept = stillStanding(delivery);
+    return { item, delivery, kept, answered: kept.length > 0 && kept.length === delivery.results.length };
   });
+  const names = found.flatMap(({ item, answered }) => (item.kind === 'push' && !answered ? [tagName(item.push)] : []));
+  if (names.length > 0) await lockTags(client, names);
+
+  const fresh = new Map<string, StoredResult[]>();
+  const results: Accepted[][] = [];
+  for (const { item, delivery, kept, answered } of found) {
+    const judged = answered ? [] : await acceptItem(client, item, incoming, delivery, kept);
+    results.push([...kept.map((one) => one.answer), ...judged]);
+    // The same key twice in one envelope: the first answer is the one that started something.
+    if (answered || fresh.has(delivery.id)) continue;
+    fresh.set(delivery.id, [
+      ...kept.map((one) => one.stored),
+      ...judged.map((result) => ({ ...describeItem(item), ...result })),
+    ]);
+  }
+  if (fresh.size > 0)
+    await keepResults(
+      client,
+      kind,
+      [...fresh].map(([deliveryId, kept]) => ({ deliveryId, results: kept })),
+      incoming.request(),
+    );
+  return results;
 }
 
 /**
@@ -114,13 +120,16 @@ function stillStanding({ results, hold }: RecordedDelivery): Kept[] {
 async function acceptItem(
   client: PoolClient,
   item: DeliveryItem,
-  { source, repeatWindowSeconds, debounceSeconds }: IncomingDelivery,
+  { source, repeatWindowSeconds, debounceSeconds, foundBy }: IncomingDelivery,
   delivery: RecordedDelivery,
   kept: readonly Kept[],
 ): Promise<Accepted[]> {
   if (item.kind === 'unusable') return [nothing('ignored', item.unusable.reason, null)];
   const origin = {
-    ...{ trigger: 'webhook' as const, actor: `webhook:${source}`, force: false, debounceSeconds },
+    ...(foundBy === undefined
+      ? { trigger: 'webhook' as const, actor: `webhook:${source}` }
+      : { trigger: 'reconcile' as const, actor: foundBy }),
+    ...{ force: false, debounceSeconds },
     delivery: { id: delivery.id, source },
   };
   const known = revisionOf(item.push);

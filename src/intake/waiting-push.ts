@@ -3,7 +3,7 @@ import type { Push } from './push';
 
 /** Where a push comes from, besides what it says. */
 export interface Origin {
-  trigger: 'webhook' | 'manual';
+  trigger: 'webhook' | 'manual' | 'reconcile';
   actor: string;
   force: boolean;
   /** For how long further events of this push are gathered; absent: not at all. */

@@ -4,9 +4,13 @@ import { assertSchemaCurrent, SchemaVersionError } from '../db/migrate';
 import { createPool } from '../db/pool';
 import { explainUnreachable } from '../db/unreachable';
 import { createLogger, type Logger } from '../log';
+import { createRegistryClient } from '../registry-client/client';
+import { recordHealth } from '../registry-client/health-recorder';
+import { storedRegistries } from '../registry-client/stored-registries';
 import { connectTemporal } from './connection';
 import { scheduleMaintenance } from './maintenance-schedule';
 import { workerOptions } from './options';
+import { scheduleReconcile } from './reconcile-schedule';
 import { registerSearchAttributes } from './register-search-attributes';
 
 /**
@@ -27,6 +31,10 @@ async function main(config: Config, log: Logger): Promise<void> {
     applicationName: 'fleetwave-worker',
     onIdleError: (error) => log.warn({ err: error }, 'an idle database connection broke and was replaced'),
   });
+  const registries = createRegistryClient({
+    findRegistry: storedRegistries(pool, config.FLEETWAVE_SECRETS_KEY),
+    onHealth: recordHealth(pool, log),
+  });
   try {
     await assertSchemaCurrent(pool).catch((error: unknown) => {
       throw withRemedy(config.DATABASE_URL ?? '', error);
@@ -35,13 +43,15 @@ async function main(config: Config, log: Logger): Promise<void> {
     try {
       await registerSearchAttributes(connection, config.TEMPORAL_NAMESPACE);
       await scheduleMaintenance(connection, config);
-      const worker = await Worker.create(workerOptions(config, pool, connection));
+      await scheduleReconcile(connection, config);
+      const worker = await Worker.create(workerOptions(config, pool, connection, registries));
       log.info({ taskQueue: config.FLEETWAVE_TASK_QUEUE, namespace: config.TEMPORAL_NAMESPACE }, 'worker is polling');
       await worker.run();
     } finally {
       await connection.close();
     }
   } finally {
+    registries.close();
     await pool.end();
   }
 }

@@ -1,17 +1,17 @@
-import { Client, ScheduleAlreadyRunning, ScheduleOverlapPolicy } from '@temporalio/client';
+import { ScheduleOverlapPolicy } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
 import type { Config } from '../config';
+import { putSchedule } from './put-schedule';
 
 const SCHEDULE_ID = 'fleetwave-maintenance';
 
 /** Sees to it that the daily maintenance is scheduled with today's settings. Every worker does so at its start. */
 export async function scheduleMaintenance(connection: NativeConnection, config: Config): Promise<void> {
-  const client = new Client({ connection, namespace: config.TEMPORAL_NAMESPACE });
-  const schedule = {
+  await putSchedule(connection, config, SCHEDULE_ID, {
     // Not all installations of a cluster at midnight.
-    spec: { intervals: [{ every: '1 day' as const }], jitter: '1 hour' as const },
+    spec: { intervals: [{ every: '1 day' }], jitter: '1 hour' },
     action: {
-      type: 'startWorkflow' as const,
+      type: 'startWorkflow',
       workflowType: 'maintenance',
       workflowId: SCHEDULE_ID,
       taskQueue: config.FLEETWAVE_TASK_QUEUE,
@@ -23,11 +23,5 @@ export async function scheduleMaintenance(connection: NativeConnection, config: 
       ],
     },
     policies: { overlap: ScheduleOverlapPolicy.SKIP },
-  };
-  try {
-    await client.schedule.create({ scheduleId: SCHEDULE_ID, ...schedule });
-  } catch (error) {
-    if (!(error instanceof ScheduleAlreadyRunning)) throw error;
-    await client.schedule.getHandle(SCHEDULE_ID).update((found) => ({ ...found, ...schedule }));
-  }
+  });
 }

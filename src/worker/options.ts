@@ -4,13 +4,19 @@ import type { Pool } from 'pg';
 import { createActivities } from '../activities';
 import { defaultChunkSize } from '../activities/deps';
 import type { Config } from '../config';
+import type { RegistryClient } from '../registry-client/client';
 import { bundlePath } from './bundle-path';
 
 /** Activities each hold a connection while they work; two stay free for whatever else the process asks. */
 const SPARE_CONNECTIONS = 2;
 
 /** Everything a worker is made of. The bundle is the build's; source trees without one bundle at the start. */
-export function workerOptions(config: Config, pool: Pool, connection: NativeConnection): WorkerOptions {
+export function workerOptions(
+  config: Config,
+  pool: Pool,
+  connection: NativeConnection,
+  registries: RegistryClient,
+): WorkerOptions {
   return {
     connection,
     namespace: config.TEMPORAL_NAMESPACE,
@@ -18,7 +24,7 @@ export function workerOptions(config: Config, pool: Pool, connection: NativeConn
     ...(existsSync(bundlePath())
       ? { workflowBundle: { codePath: bundlePath() } }
       : { workflowsPath: require.resolve('../workflows') }),
-    activities: createActivities({ pool, chunkSize: defaultChunkSize }),
+    activities: createActivities({ pool, chunkSize: defaultChunkSize, registries }),
     maxConcurrentActivityTaskExecutions: Math.max(config.DATABASE_POOL_SIZE - SPARE_CONNECTIONS, 1),
     // The default of zero would cancel a chunk under way and run it again elsewhere; a chunk ends well within this.
     shutdownGraceTime: '8 seconds',

@@ -21,6 +21,16 @@ export const chunked = proxyActivities<Activities>({
 });
 
 /**
+ * A look at all that is watched of one registry, a question after the other. Given up after some tries: the next round
+ * looks again, and nothing waits for it.
+ */
+export const looking = proxyActivities<Activities>({
+  startToCloseTimeout: '1 hour',
+  heartbeatTimeout: '1 minute',
+  retry: { initialInterval: '5 seconds', backoffCoefficient: 3, maximumAttempts: 3 },
+});
+
+/**
  * One statement over the whole fleet. A hundred thousand devices take some ten seconds on two cores; the statement has ten
  * minutes, the activity a little more, so that it is the database that gives up and says why.
  */

@@ -11,6 +11,25 @@ export const rollbackWorkflowType = 'rollback';
 /** Puts one device of such a rollout back. */
 export const deviceRollbackWorkflowType = 'deviceRollback';
 
+/** Asks registries what they have. */
+export const reconcileWorkflowType = 'reconcile';
+
+export interface ReconcileInput {
+  /** Absent: every registry that is to be looked at. */
+  hosts?: string[];
+}
+
+/** Counts only: it is the same size for any number of tags. */
+export interface ReconcileResult {
+  registries: number;
+  tags: number;
+  /** Came to light. */
+  pending: number;
+  unknown: number;
+  /** Registries that could not be looked at. */
+  failed: number;
+}
+
 export interface RolloutInput {
   rolloutId: string;
   image: string;

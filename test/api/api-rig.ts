@@ -138,6 +138,10 @@ function fakeTemporal(): FakeTemporal {
       return Promise.resolve(fake.outcome);
     },
     status: () => Promise.resolve(fake.view),
+    reconcile: (host) => {
+      if (fake.outcome instanceof Error) return Promise.reject(fake.outcome);
+      return Promise.resolve({ workflowId: `reconcile:${host}`, started: true });
+    },
     isReachable: () => Promise.resolve(fake.reachable),
     close: () => Promise.resolve(),
   };

@@ -23,6 +23,8 @@ export interface FakeWorld {
   rules?: Partial<RolloutRules>;
   /** Devices a batch. */
   batches: number[];
+  /** How many pushes come to light in each registry that is looked at. */
+  registries?: Record<string, number | 'fails'>;
   approvals?: boolean[];
   /** Their own times, by batch. */
   delays?: (number | null)[];
@@ -244,6 +246,20 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
     async pruneHistory(input) {
       await call('pruneHistory', input);
       return { deliveries: 0, events: 0, previews: 0, bodies: 0 };
+    },
+    async registriesToReconcile() {
+      await call('registriesToReconcile', null);
+      return { hosts: Object.keys(world.registries ?? {}) };
+    },
+    async reconcileRegistry(input) {
+      await call('reconcileRegistry', input);
+      const pending = world.registries?.[input.host] ?? 0;
+      if (pending === 'fails') throw new Error('the look failed');
+      return { repositories: 1, tags: 1, pending, unknown: 0 };
+    },
+    async confirmFoundPushes(input) {
+      await call('confirmFoundPushes', input);
+      return { settled: 0 };
     },
     async retryDevices(input) {
       await call('retryDevices', input);

@@ -1,10 +1,8 @@
+import { isArtifactTag } from '../../domain/artifact-tag';
 import { isValidDigest, isValidTag, parseImageReference } from '../../domain/image-reference';
 import { fitsWorkflowId } from '../../domain/ids';
 import { unusablePush, type DeliveryItem } from './push';
 import { storable } from './storable';
-
-/** Signatures, attestations and SBOMs are stored under `sha256-<hex>[.sig|.att|.sbom]` where a registry knows no referrers. */
-const FALLBACK_TAG = /^sha(?:256|384|512)-[0-9a-f]{64,128}(?:\..+)?$/;
 
 export interface AnnouncedPush {
   /** The name that is parsed, with the registry's host where the sender tells it apart. */
@@ -26,7 +24,7 @@ export function usablePush(announced: AnnouncedPush): DeliveryItem {
   if (announced.digest !== null && !isValidDigest(announced.digest))
     return refused('the digest is none that an image can have');
   if (isValidDigest(tag)) return refused('a manifest was pushed by its digest, under no tag');
-  if (FALLBACK_TAG.test(tag)) return refused('the tag holds a signature or an attestation, not a release');
+  if (isArtifactTag(tag)) return refused('the tag holds a signature or an attestation, not a release');
   if (!isValidTag(tag)) return refused('the tag is none that an image can have');
   const parsed = parseImageReference(announced.reference);
   if (!parsed.ok) return refused(`not an image name: ${parsed.error}`);

@@ -1,0 +1,33 @@
+import { z } from 'zod';
+import type { RoundRow } from '../db/reconcile-rounds';
+
+export const ShownRound = z.object({
+  started_at: z.iso.datetime(),
+  ended_at: z.iso.datetime().nullable().describe('Null while it goes on, and after one that was cut off.'),
+  repositories: z.number().int(),
+  tags: z.number().int().describe('Asked for.'),
+  left_out: z.number().int().describe('Watched repositories and tags that were too many for one round.'),
+  new: z.number().int().describe('Pushes that came to light.'),
+  missed_by_webhooks: z.number().int().describe('Of those, the ones that no webhook told of within two minutes.'),
+  unknown: z.number().int().describe('What could not be learned; it is tried again in the next round.'),
+  unknowns: z
+    .array(z.object({ image: z.string(), tag: z.string().nullable(), reason: z.string(), why: z.string() }))
+    .describe('The first of them; `tag` is null where the list of tags could not be had.'),
+  missed_by_webhooks_ever: z.number().int().describe('In all rounds since the registry was made.'),
+});
+export type ShownRound = z.infer<typeof ShownRound>;
+
+export function shownRound(row: RoundRow): ShownRound {
+  return {
+    started_at: row.started_at.toISOString(),
+    ended_at: row.ended_at?.toISOString() ?? null,
+    repositories: row.repositories,
+    tags: row.tags,
+    left_out: row.left_out,
+    new: row.found,
+    missed_by_webhooks: row.missed,
+    unknown: row.unknown,
+    unknowns: row.unknowns,
+    missed_by_webhooks_ever: row.missed_ever,
+  };
+}

@@ -87,7 +87,10 @@ function readCloudEvent(delivery: Delivery): CloudEvent {
 function binaryAttributes(delivery: Delivery): z.output<typeof Attributes> {
   const headers = readBinaryEvent(delivery);
   if (headers['specversion'] === undefined)
-    throw new UnreadableDelivery('ce-specversion', 'is needed, unless the content type is application/cloudevents+json');
+    throw new UnreadableDelivery(
+      'ce-specversion',
+      'is needed, unless the content type is application/cloudevents+json',
+    );
   try {
     return readBody(Attributes, headers);
   } catch (error) {

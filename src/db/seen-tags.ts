@@ -55,6 +55,8 @@ export async function recordSeen(
      select $1, tag, case when not pending then digest end, $5::timestamptz, $5::timestamptz,
             case when pending then digest end, case when pending then now() end, case when pending then coalesce($6::timestamptz, '-infinity') end
        from unnest($2::text[], $3::text[], $4::boolean[]) as seen (tag, digest, pending)
+      -- In one order, so that two looks cannot wait for each other.
+      order by tag
      on conflict (image, tag) do update set
        digest = coalesce(excluded.digest, known.digest),
        first_seen_at = case when excluded.digest <> known.digest then excluded.first_seen_at else known.first_seen_at end,
@@ -80,7 +82,7 @@ export async function recordNames(pool: Pool, image: string, tags: readonly stri
   for (let start = 0; start < tags.length; start += CHUNK)
     await pool.query(
       `insert into registry_tags (image, tag, first_seen_at, last_seen_at)
-       select $1, unnest($2::text[]), $3::timestamptz, $3::timestamptz on conflict do nothing`,
+       select $1, tag, $3::timestamptz, $3::timestamptz from unnest($2::text[]) as tag order by tag on conflict do nothing`,
       [image, tags.slice(start, start + CHUNK), askedAt],
     );
 }

@@ -1,7 +1,7 @@
 import { runningTags } from '../db/found-pushes';
 import type { KnownTag } from '../domain/seen-tag';
+import type { RegexEngine } from '../domain/tag-rules';
 import { onlyTag, watches, type WatchRule } from '../domain/watched-tags';
-import { linearRegex } from '../intake/linear-regex';
 import type { TagsAnswer } from '../registry-client/answers';
 import type { Asker } from './asker';
 import type { Looking } from './looking';
@@ -13,6 +13,13 @@ export interface Listed {
   whole: boolean;
 }
 
+export interface Watched {
+  image: string;
+  rules: readonly WatchRule[];
+  known: ReadonlyMap<string, KnownTag>;
+  regex: RegexEngine;
+}
+
 /**
  * Which tags of an image are watched. Where each rule is about one tag, no list is needed. Where a registry does not give one,
  * what is known and what devices run can be asked for all the same.
@@ -21,10 +28,10 @@ export interface Listed {
 export async function listWatched(
   { pool, client }: Looking,
   asker: Asker,
-  { image, rules, known }: { image: string; rules: readonly WatchRule[]; known: ReadonlyMap<string, KnownTag> },
+  { image, rules, known, regex }: Watched,
 ): Promise<Listed | null> {
   const watched = (tags: Iterable<string>): string[] => [
-    ...new Set([...tags].filter((tag) => rules.some((rule) => watches(rule, tag, linearRegex)))),
+    ...new Set([...tags].filter((tag) => rules.some((rule) => watches(rule, tag, regex)))),
   ];
   const named = rules.flatMap((rule) => onlyTag(rule) ?? []);
   if (named.length === rules.length) return { names: watched(named), whole: true };

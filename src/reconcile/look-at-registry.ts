@@ -32,7 +32,8 @@ export async function lookAtRegistry(looking: Looking, host: string): Promise<Re
   const watched = watchedImages(policies, host, running);
   await forgetOthers(pool, host, [...watched.keys()]);
   const known = await repositoriesByAge(pool, host);
-  const images = [...[...watched.keys()].filter((image) => !known.includes(image)), ...known];
+  const seen = new Set(known);
+  const images = [...[...watched.keys()].filter((image) => !seen.has(image)).sort(), ...known];
 
   const asker = createAsker(looking);
   const look = { ...nothing };
@@ -41,11 +42,11 @@ export async function lookAtRegistry(looking: Looking, host: string): Promise<Re
     if (asker.hasGivenUp()) break;
     const rules = watched.get(image);
     if (rules === undefined) continue;
-    const seen = await lookAtRepository(looking, asker, { host, image, place: registry.url ?? '', rules });
+    const found = await lookAtRepository(looking, asker, { host, image, place: registry.url ?? '', rules });
     look.repositories += 1;
-    look.tags += seen.tags;
-    look.pending += seen.pending;
-    leftOut += seen.leftOut;
+    look.tags += found.tags;
+    look.pending += found.pending;
+    leftOut += found.leftOut;
   }
   look.unknown = asker.unknown.count;
   await endRound(pool, host, {

@@ -3,7 +3,7 @@ import { readKnownTags, recordNames, recordSeen, type SightedTag } from '../db/s
 import { closeRepository, openRepository } from '../db/watched-repositories';
 import { judgeSeen } from '../domain/seen-tag';
 import { chooseTags, onlyTag, sameRule, watches, type WatchRule } from '../domain/watched-tags';
-import { linearRegex } from '../intake/linear-regex';
+import { rememberingRegex } from '../intake/linear-regex';
 import type { Asker } from './asker';
 import { listWatched } from './list-watched';
 import type { Looking } from './looking';
@@ -37,16 +37,18 @@ export async function lookAtRepository(
   const { pool, client, limits } = looking;
   const opened = await openRepository(pool, { host, image, place });
   const known = await readKnownTags(pool, image, limits.settleSeconds);
-  const listed = await listWatched(looking, asker, { image, rules, known });
+  const regex = rememberingRegex();
+  const listed = await listWatched(looking, asker, { image, rules, known, regex });
   if (listed === null) return { tags: 0, pending: 0, leftOut: 0 };
 
   const before = rules.filter((rule) => opened.rules.some((earlier) => sameRule(earlier, rule)));
-  /** Had it been there at the look before, it would be known. */
-  const wasWatched = (tag: string): boolean =>
-    before.some(
-      (rule) => (listed.whole || known.has(tag) || onlyTag(rule) !== null) && watches(rule, tag, linearRegex),
-    );
-  const isNew = (tag: string): boolean => !known.has(tag) && wasWatched(tag);
+  /** Had they been there at the look before, they would be known. */
+  const watchedBefore = new Set(
+    listed.names.filter((tag) =>
+      before.some((rule) => (listed.whole || known.has(tag) || onlyTag(rule) !== null) && watches(rule, tag, regex)),
+    ),
+  );
+  const isNew = (tag: string): boolean => !known.has(tag) && watchedBefore.has(tag);
   const tooMany = listed.names.length > limits.tags;
   const first = new Set(tooMany ? await runningTags(pool, image) : []);
   for (const tag of listed.names) if (isNew(tag) || known.get(tag)?.pendingDigest != null) first.add(tag);
@@ -62,7 +64,7 @@ export async function lookAtRepository(
     if (answer.kind !== 'found') return;
     found.add(tag);
     const { digest } = answer;
-    const as = judgeSeen(known.get(tag), digest, wasWatched(tag));
+    const as = judgeSeen(known.get(tag), digest, watchedBefore.has(tag));
     if (as === 'pending' || as === 'waiting') pending += 1;
     if (as === 'due') due.push({ host, image, tag, digest, askedAt: opened.askedAt });
     else if (as !== 'waiting') seen.push({ tag, digest, pending: as === 'pending' });
@@ -70,7 +72,7 @@ export async function lookAtRepository(
 
   await recordSeen(pool, image, seen, opened);
   // There when it was first looked for, so no news whenever it is asked for.
-  const names = listed.names.filter((tag) => !found.has(tag) && !known.has(tag) && !wasWatched(tag));
+  const names = listed.names.filter((tag) => !found.has(tag) && !known.has(tag) && !watchedBefore.has(tag));
   await recordNames(pool, image, names, opened.askedAt);
   const lookedThrough = rules.filter((rule) => {
     const only = onlyTag(rule);

@@ -35,8 +35,8 @@ export interface Looking {
   client: Pick<RegistryClient, 'resolveTag' | 'listTags'>;
   limits: LookLimits;
   /** To be called again and again while the look goes on. */
-  beat(): void;
+  beat: () => void;
   /** Ends the look between two questions. */
   signal: AbortSignal;
-  log: { info(message: string, fields: object): void };
+  log: { info: (message: string, fields: object) => void };
 }

@@ -66,8 +66,7 @@ export async function startReconcileRig(): Promise<ReconcileRig> {
     return Object.fromEntries(
       Object.entries(made).map(([name, activity]) => [
         name,
-        (input: never) =>
-          new MockActivityEnvironment({}, { logger }).run(activity as (input: never) => Promise<unknown>, input),
+        (input: never) => new MockActivityEnvironment({}, { logger }).run(activity, input),
       ]),
     ) as unknown as Activities;
   };

@@ -7,11 +7,13 @@ import { maintenanceActivities } from './maintain';
 import { planActivities } from './plan';
 import { reconcileActivities } from './reconcile';
 import { recordActivities } from './record';
+import { resolveActivities } from './resolve';
 import { rollbackActivities } from './rollback';
 
 /** Every activity of the worker; their names are wire names. The workflow imports only the type. */
 export function createActivities(deps: ActivityDeps) {
   return {
+    ...resolveActivities(deps),
     ...planActivities(deps),
     ...applyActivities(deps),
     ...judgeActivities(deps),

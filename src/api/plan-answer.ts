@@ -31,6 +31,10 @@ export const PlanAnswer = z.object({
   requires_approval: z.boolean(),
   on_failure: z.enum(failureActions),
   windows: z.array(z.string()).describe('In words; none stands for at any time.'),
+  min_age_seconds: z
+    .number()
+    .describe('How old the push has to be first; the times below count from its acceptance now.'),
+  platforms: z.array(z.string()).describe('What its registry is asked for before the plan; not asked for a preview.'),
   counts: z.object({
     planned: z.number(),
     offline: z.number().describe('Of the planned.'),
@@ -67,7 +71,7 @@ export function planAnswer(
       delaySeconds: batch.delay_seconds,
       soakSeconds: batch.soak_seconds,
     })),
-    ...([rules.windows, freezes, nowMs] as const),
+    ...([rules.windows, freezes, nowMs + rules.minAgeSeconds * 1000] as const),
   );
   const timed = own.map(({ groups, ...batch }, index) => ({
     ...batch,
@@ -83,6 +87,8 @@ export function planAnswer(
     requires_approval: rules.requiresApproval,
     on_failure: rules.onFailure,
     windows: rules.windows.map(describeWindow),
+    min_age_seconds: rules.minAgeSeconds,
+    platforms: rules.platforms,
     counts: {
       planned: sum(timed.map((batch) => batch.planned)),
       offline,

@@ -107,6 +107,18 @@ const fieldDocs: Readonly<Record<string, FieldDoc>> = {
     example: [{ days: ['sat', 'sun'], from: '01:00', to: '05:00', timezone: 'device' }],
     default: defaults.windows,
   },
+  min_age_seconds: {
+    meaning:
+      'Seconds that a push must be old before its rollout begins, since the time that its sender says or else since its acceptance; until then it is `scheduled`. A newer push of the tag takes its place, and waits anew. An update triggered by hand waits too.',
+    example: 86_400,
+    default: defaults.min_age_seconds,
+  },
+  platforms: {
+    meaning:
+      'Platforms that the image must be made for, as `os/architecture[/variant]`: where its registry may be asked and says that one is missing, the rollout ends `cancelled` before any device is told. Where that cannot be learned it goes on, and says so.',
+    example: ['linux/amd64', 'linux/arm64'],
+    default: defaults.platforms,
+  },
   fleet_id: { meaning: 'Only devices of this fleet; null does not narrow.', example: 'lab', default: null },
   device_tags: {
     meaning: 'Only devices with all of these tags; null does not narrow.',

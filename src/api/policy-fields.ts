@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { failureActions, strategies } from '../domain/rules';
 import { validatePattern } from '../domain/image-pattern';
+import { platformProblem } from '../domain/platforms';
 import { seconds, Tags, text, Uuid, YEAR } from './fields';
 import { documented } from './policy-docs';
 import { Batches, TagRule } from './policy-plan-fields';
@@ -45,6 +46,11 @@ const Health = z.strictObject({
     .describe('What is looked at besides the image; `container_running`: the service says `running`.'),
 });
 
+const Platform = text(64).superRefine((platform, context) => {
+  const problem = platformProblem(platform);
+  if (problem !== null) context.addIssue({ code: 'custom', message: problem });
+});
+
 const settings = {
   tag_rule: TagRule.optional(),
   pin: z.enum(['auto', 'tag', 'digest']).optional(),
@@ -81,6 +87,8 @@ const settings = {
     })
     .optional(),
   windows: Windows.optional(),
+  min_age_seconds: seconds(30 * 86_400).optional(),
+  platforms: z.array(Platform).max(20).optional(),
   requires_approval: z.boolean().optional(),
   requires_approved_image: z.boolean().optional(),
 };
@@ -161,6 +169,8 @@ export const Policy = z.object({
   on_newer: z.enum(['supersede', 'queue']),
   offline: z.object({ after_seconds: z.number(), catch_up_hours: z.number() }),
   windows: z.array(z.object({ days: z.array(z.string()), from: z.string(), to: z.string(), timezone: z.string() })),
+  min_age_seconds: z.number(),
+  platforms: z.array(z.string()),
   requires_approval: z.boolean(),
   requires_approved_image: z.boolean(),
   fleet_id: z.string().nullable(),

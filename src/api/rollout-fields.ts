@@ -9,13 +9,24 @@ import type { Config } from '../config';
 const Counts = z.record(z.string(), z.number().int());
 const Time = z.iso.datetime().nullable();
 
+const Resolved = z.object({
+  outcome: z.enum(['found', 'absent', 'unknown']),
+  digest: z.string().nullable().describe('What the tag pointed to.'),
+  platforms: z.array(z.string()).nullable().describe("Of the rollout's digest; null where they are not known."),
+  asked_at: z.iso.datetime(),
+  why: z.string().nullable().describe('Why something is not known.'),
+});
+
 export const Rollout = z.object({
   rollout_id: z.string(),
   image: z.string(),
   registry: z.string(),
   repository: z.string(),
   tag: z.string(),
-  digest: z.string().nullable(),
+  digest: z.string().nullable().describe('As its sender named it, else as its registry said before the plan.'),
+  resolution: Resolved.nullable().describe(
+    'What its registry said of the tag before the plan; null before it was asked.',
+  ),
   attempt: z.number().int(),
   status: z.enum(rolloutStatuses),
   strategy: z.enum(strategies),
@@ -62,6 +73,7 @@ export function shownRollout(row: RolloutRow, counted: readonly DeviceCount[], c
     rollout_id: row.id,
     image: row.image_name,
     ...{ registry, repository, tag, digest, attempt, status, strategy, policy_id, trigger, actor, workflow_id },
+    resolution: shownResolution(row),
     temporal_url: temporalUrl(row, config),
     counts: { ...countsOf(own, row.left_out) },
     ...(row.reason === null ? {} : { reason: row.reason }),
@@ -70,6 +82,12 @@ export function shownRollout(row: RolloutRow, counted: readonly DeviceCount[], c
     started_at: row.started_at?.toISOString() ?? null,
     ended_at: row.ended_at?.toISOString() ?? null,
   };
+}
+
+function shownResolution({ resolution }: RolloutRow): Shown['resolution'] {
+  if (resolution === null) return null;
+  const { outcome, digest, platforms, asked_at, why } = resolution;
+  return { outcome, digest, platforms, asked_at, why };
 }
 
 export function shownBatch(

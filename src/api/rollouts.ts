@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { normalizedImage } from '../db/devices';
 import { countDevices, listRollouts, readRollout, readRolloutBatches, type RolloutRow } from '../db/rollouts-read';
 import { availableCommands } from '../domain/commands';
+import { describeResolution } from '../domain/resolution';
 import { rolloutStatuses } from '../domain/rollout-states';
 import { page } from './cursor';
 import type { ApiDeps } from './deps';
@@ -21,6 +22,10 @@ const Status = z.object({
   since: z.string().nullable(),
   until: z.string().nullable(),
   next_rule: z.string().nullable(),
+  resolved: z
+    .string()
+    .nullable()
+    .describe('What its registry said of the tag, or `unknown:` and why; null before it was asked.'),
   commands: z.array(z.string()),
 });
 const PageQuery = pageQuery(TimeAndId).extend({ image: text(600).optional() });
@@ -143,6 +148,7 @@ function recorded(row: RolloutRow): z.infer<typeof Status> {
     since: (row.started_at ?? row.created_at).toISOString(),
     until: waitsForStart ? (row.gathers_until?.toISOString() ?? null) : null,
     next_rule: null,
+    resolved: row.resolution === null ? null : describeResolution(row.resolution, row.digest),
     ...row.progress,
     ...(row.ended_at === null ? {} : { until: null, next_rule: null, since: row.ended_at.toISOString() }),
     waiting_for: waitsForStart ? waitingForStart(row) : row.ended_at === null ? waitingFor(row.progress) : null,

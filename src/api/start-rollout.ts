@@ -20,7 +20,7 @@ export interface StartDeps {
  * Starts the workflow of an accepted rollout, or finds it started already by a process that died before it could note so.
  * Where an older revision's run holds the workflow id, that run is asked to give way, once, and this rollout waits for it.
  * Where a newer one's does, this rollout is what gives way: a slow process may still hold what was overtaken meanwhile.
- * Under `queue` nobody is asked to give way, and the wait is bounded.
+ * Under `queue` nobody is asked to give way but who still waits for its push to be old enough, and the wait is bounded.
  */
 export async function startRollout(
   { pool, temporal }: StartDeps,
@@ -46,7 +46,7 @@ export async function startRollout(
     });
     return 'overtaken';
   }
-  if (rollout.onNewer === 'queue') return waitInQueue(pool, rollout, running, standing);
+  if (rollout.onNewer === 'queue' && !standing.otherIsYoung) return waitInQueue(pool, rollout, running, standing);
   // The text is the memory of having asked: it survives this process and is what an operator sees in the row.
   const waiting = `waits for the run of rollout ${running?.rolloutId ?? '(unknown)'} to end`;
   if (running !== undefined && rollout.lastError !== waiting) {
@@ -83,11 +83,11 @@ async function waitInQueue(
 }
 
 function startRequest(rollout: PendingRollout): StartRequest {
-  const { id, image, tag, digest, attempt, strategy, trigger, actor, workflowId } = rollout;
+  const { id, image, tag, digest, attempt, strategy, trigger, actor, workflowId, oldEnoughAt } = rollout;
   const origin = trigger === 'webhook' ? 'from webhook' : trigger === 'reconcile' ? 'found at its registry' : 'by hand';
   return {
     workflowId,
-    input: { rolloutId: id, image, tag },
+    input: { rolloutId: id, image, tag, ...(oldEnoughAt === null ? {} : { oldEnoughAt: oldEnoughAt.toISOString() }) },
     // The UI's list takes 200 bytes; image and tag alone may be longer than that.
     summary: `${image}:${tag}, ${strategy}, ${origin}`.slice(0, 200),
     details: [

@@ -1,6 +1,7 @@
 import type { PoolClient } from 'pg';
 import { unidentifiedRevision, type TagHistory } from '../domain/acceptance';
 import type { DeviceSelection, RolloutRules } from '../domain/rules';
+import { oldEnoughAt } from './old-enough';
 
 /**
  * Makes acceptances of one image and tag wait for each other until the transaction ends: "is it new" and "write it" must
@@ -24,7 +25,7 @@ export interface LaneOfPolicy {
 export interface TagFacts extends TagHistory {
   /** The asked revision; where none was asked, the one the tag was last seen with, in any lane. */
   revision: string;
-  /** Of the last rollout of this revision. */
+  /** Of the last rollout of this revision, as its sender named it: what a registry said then may be another one by now. */
   digest: string | null;
   /** Attempts that this revision had in the lane, whoever's they were. */
   attempts: number;
@@ -46,7 +47,7 @@ export async function readTagFacts(
 ): Promise<TagFacts> {
   const { rows } = await client.query<Omit<TagFacts, 'holdReason'>>(
     `with of_tag as (
-       select id, attempt, strategy, pushed_at, ended_at, status, digest, revision, lane, policy_id, created_at
+       select id, attempt, strategy, pushed_at, ended_at, status, digest, nullif(resolution -> 'gave_digest', 'false') as gave_digest, revision, lane, policy_id, created_at
          from image_rollouts where image = $1 and tag = $2
      ), own as (
        select * from of_tag where lane = $5 or policy_id = $6::uuid
@@ -58,7 +59,7 @@ export async function readTagFacts(
        select own.* from own, asked where own.revision = asked.revision order by own.attempt desc, own.created_at desc limit 1
      )
      select asked.revision,
-            (select digest from of_tag where of_tag.revision = asked.revision order by created_at desc, id desc limit 1) as digest,
+            (select case when gave_digest is null then digest end from of_tag where of_tag.revision = asked.revision order by created_at desc, id desc limit 1) as digest,
             (select coalesce(max(attempt), 0) from of_tag where of_tag.revision = asked.revision and lane = $5) as attempts,
             (select ${KNOWN_ROLLOUT} from newest r) as newest,
             (select ${KNOWN_ROLLOUT} from same r) as same,
@@ -71,7 +72,7 @@ export async function readTagFacts(
               order by r.created_at desc limit 1) as gathering,
             (select jsonb_build_object('id', r.id, 'tag', r.tag) from image_rollouts r
               where r.image = $1 and r.ended_at is null and (r.lane = $5 or r.policy_id = $6::uuid)
-                and not (r.workflow_id = $7 and r.dispatched_at is null and r.planned_at is null)
+                and not (r.workflow_id = $7 and r.planned_at is null and (r.dispatched_at is null or ${oldEnoughAt('r')} > fleetwave.now()))
               order by r.created_at desc, r.id desc limit 1) as unended
        from asked`,
     [image, tag, revision, unidentifiedRevision, lane, policyId, workflowId],

@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import { endLost } from './lost-rollouts';
+import { oldEnoughAt } from './old-enough';
 
 /** A rollout that was accepted and whose workflow is still to be started. */
 export interface PendingRollout {
@@ -14,6 +15,8 @@ export interface PendingRollout {
   workflowId: string;
   /** What it does about an older rollout that runs under its workflow id. */
   onNewer: 'supersede' | 'queue';
+  /** When it may begin by the age of its push; null where its policy asks for none. */
+  oldEnoughAt: Date | null;
   /** Since it was accepted. */
   ageMs: number;
   /** This try included. */
@@ -38,6 +41,7 @@ export async function claimPending(pool: Pool, limit: number, leaseMs: number): 
        from due where r.id = due.id
      returning r.id, r.image, r.tag, r.digest, r.attempt, r.strategy, r.trigger, r.actor,
                r.workflow_id as "workflowId", coalesce(r.rules ->> 'onNewer', 'supersede') as "onNewer",
+               case when (r.rules ->> 'minAgeSeconds')::float8 > 0 then ${oldEnoughAt('r')} end as "oldEnoughAt",
                (extract(epoch from fleetwave.now() - r.created_at) * 1000)::float8 as "ageMs",
                r.dispatch_attempts as attempts, r.dispatch_error as "lastError"`,
     [limit, leaseMs],
@@ -59,18 +63,22 @@ export interface Standing {
   is: 'ended' | 'older' | 'newer';
   /** The other one has ended by its row: its run is about to close. */
   otherHasEnded: boolean;
+  /** The other one waits for its push to be old enough, and has told nobody. */
+  otherIsYoung: boolean;
 }
 
 export async function standingAgainst(pool: Pool, rolloutId: string, runningId: string | null): Promise<Standing> {
-  const { rows } = await pool.query<{ ended: boolean; older: boolean; otherHasEnded: boolean }>(
+  const { rows } = await pool.query<{ ended: boolean; older: boolean; otherHasEnded: boolean; otherIsYoung: boolean }>(
     `select r.ended_at is not null as ended, coalesce(other.ended_at is not null, false) as "otherHasEnded",
+            coalesce(other.planned_at is null and ${oldEnoughAt('other')} > fleetwave.now(), false) as "otherIsYoung",
             coalesce(other.workflow_id = r.workflow_id and (other.created_at, other.id) > (r.created_at, r.id), false) as older
        from image_rollouts r left join image_rollouts other on other.id = $2 where r.id = $1`,
     [rolloutId, runningId],
   );
   const [row] = rows;
-  if (row === undefined || row.ended) return { is: 'ended', otherHasEnded: false };
-  return { is: row.older ? 'older' : 'newer', otherHasEnded: row.otherHasEnded };
+  if (row === undefined || row.ended) return { is: 'ended', otherHasEnded: false, otherIsYoung: false };
+  const { otherHasEnded, otherIsYoung } = row;
+  return { is: row.older ? 'older' : 'newer', otherHasEnded, otherIsYoung };
 }
 
 /**

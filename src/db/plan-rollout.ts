@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import { oldEnoughAt } from './old-enough';
 import { onlyRow } from './only-row';
 import { PLAN_SELECTION, planParameters } from './plan-selection';
 import type { RolloutFacts } from './rollout-facts';
@@ -69,14 +70,14 @@ returning summary.batches, summary.on_target as "alreadyOnTarget", summary.left_
 
 /**
  * The oldest of those that go first: it has some of the devices, or selects them and is not planned yet, so that several that
- * are queued go in the order in which they were accepted.
+ * are queued go in the order in which they were accepted. One that still waits for its push to be old enough is passed.
  */
 const OLDER_HOLDERS = `${PLAN_SELECTION}, ahead as (
   select s.rollout_id from batched b
     join device_rollout_status s on s.device_uuid = b.device_uuid and s.image = $2 and s.active and s.rollout_id <> $1
    union all
   select r.id from image_rollouts r cross join batched b join devices d on d.uuid = b.device_uuid
-   where r.image = $2 and r.planned_at is null and r.ended_at is null
+   where r.image = $2 and r.planned_at is null and r.ended_at is null and ${oldEnoughAt('r')} <= fleetwave.now()
      and (r.selection -> 'fleetId' is null or d.fleet_id = r.selection ->> 'fleetId') and (r.selection -> 'deviceTags' is null or d.tags @> (r.selection -> 'deviceTags'))
      and (r.selection -> 'deviceUuids' is null or r.selection -> 'deviceUuids' ? d.uuid::text)
 )

@@ -1,6 +1,13 @@
 import type { Pool } from 'pg';
-import { afterFinding, findingOfWord, judgeReport, type Finding, type ServiceChange } from '../domain/report';
-import { provesImage, reportedServices } from '../domain/report-services';
+import {
+  afterFinding,
+  findingOfWord,
+  judgeReport,
+  type Finding,
+  type ProvesImage,
+  type ServiceChange,
+} from '../domain/report';
+import { provesRelease, reportedServices } from '../domain/report-services';
 import type { DeviceStatus } from '../domain/rollout-states';
 
 /** Batches in which a device changed its state: their verdict may have changed. */
@@ -15,6 +22,8 @@ interface ActiveRow {
   batch: number;
   status: DeviceStatus;
   changes: ServiceChange[];
+  /** Of the rollout, where it is known. */
+  digest: string | null;
   targetVersion: number;
   soakSeconds: number;
   healthySeconds: number;
@@ -26,7 +35,7 @@ interface ActiveRow {
 }
 
 const ACTIVE_ROWS = `
-  select s.rollout_id as "rolloutId", s.batch, s.status, s.changes, s.target_version as "targetVersion",
+  select s.rollout_id as "rolloutId", s.batch, s.status, s.changes, r.digest, s.target_version as "targetVersion",
          coalesce(b.soak_seconds, (r.rules ->> 'soakSeconds')::float8) as "soakSeconds",
          coalesce(extract(epoch from coalesce(r.paused_at, fleetwave.now()) - s.healthy_since), 0)::float8 as "healthySeconds",
          s.failing_before as "failingBefore", r.ended_at is not null as ended`;
@@ -66,12 +75,7 @@ export async function acceptReport(pool: Pool, report: Report): Promise<{ touche
   if (report.apps === undefined) return { touches: [] };
   const services = reportedServices(report.apps);
   return moveAll(pool, report.deviceUuid, rows.rows, (row) => ({
-    finding: judgeReport(
-      row.changes,
-      row.status === 'rolling_back' || row.status === 'rollback_failed' ? 'from' : 'to',
-      services,
-      provesImage,
-    ),
+    finding: judgeReport(row.changes, wantedOf(row), services, provesWanted(row)),
     fetched: report.version !== null && report.version >= row.targetVersion,
   }));
 }
@@ -99,7 +103,8 @@ export async function acceptHealth(pool: Pool, word: HealthWord): Promise<{ touc
 }
 
 function judgeWord(row: ActiveRow, word: HealthWord): Finding {
-  const wanted = row.status === 'rolling_back' || row.status === 'rollback_failed' ? 'from' : 'to';
+  const wanted = wantedOf(row);
+  const proves = provesWanted(row);
   const about = row.changes.filter(
     (change) =>
       (word.appId === null || word.appId === change.app_id) &&
@@ -109,13 +114,22 @@ function judgeWord(row: ActiveRow, word: HealthWord): Finding {
   const { image } = word;
   if (
     image !== null &&
-    !about.every((change) => provesImage(change[wanted], change[wanted === 'to' ? 'from' : 'to'], image, null))
+    !about.every((change) => proves(change[wanted], change[wanted === 'to' ? 'from' : 'to'], image, null))
   )
     return { kind: 'elsewhere', reason: `runs ${image}` };
   if (image === null && word.status === 'healthy' && row.reportedSinceWrite) {
-    return judgeReport(about, wanted, reportedServices(row.apps), provesImage);
+    return judgeReport(about, wanted, reportedServices(row.apps), proves);
   }
   return findingOfWord(word.status, word.message);
+}
+
+function wantedOf({ status }: ActiveRow): 'to' | 'from' {
+  return status === 'rolling_back' || status === 'rollback_failed' ? 'from' : 'to';
+}
+
+/** The rollout's digest says nothing of what a device goes back to. */
+function provesWanted(row: ActiveRow): ProvesImage {
+  return provesRelease(wantedOf(row) === 'to' ? row.digest : null);
 }
 
 async function moveAll(

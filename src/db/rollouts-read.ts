@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import type { Resolution } from '../domain/resolution';
 import type { DeviceStatus, RolloutStatus } from '../domain/rollout-states';
 import type { Strategy } from '../domain/rules';
 import type { CountedStatus } from '../domain/verdict';
@@ -12,6 +13,8 @@ export interface RolloutRow {
   repository: string;
   tag: string;
   digest: string | null;
+  /** What its registry said of the tag; null before it was asked. */
+  resolution: Resolution | null;
   attempt: number;
   status: RolloutStatus;
   strategy: Strategy;
@@ -36,7 +39,7 @@ export interface RolloutRow {
   ended_at: Date | null;
 }
 
-const COLUMNS = `id, image, image_name, registry, repository, tag, digest, attempt, status, strategy, policy_id, trigger, actor, workflow_id, run_id,
+const COLUMNS = `id, image, image_name, registry, repository, tag, digest, resolution, attempt, status, strategy, policy_id, trigger, actor, workflow_id, run_id,
   dispatched_at, dispatch_error, gathers_until, progress, reason, error, left_out, created_at, (created_at at time zone 'UTC')::text || '+00' as created_key, started_at, ended_at`;
 
 export interface RolloutFilter {

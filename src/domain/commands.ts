@@ -85,7 +85,9 @@ const table: Readonly<Record<Command, Readonly<Record<Active, string | { why: st
   advance: {
     pending: { why: 'no batch has started' },
     awaiting_approval: { why: 'it waits for approval, not for time: approve it' },
-    scheduled: { why: 'it waits for its window or for the end of a freeze, which this command does not open' },
+    scheduled: {
+      why: 'it waits for its window, the end of a freeze or the age of its push, which this command does not change',
+    },
     in_progress: "ends the current batch's delay or soak, or the waiting for devices that are offline",
     paused: { why: 'it is paused; resume it first' },
     rolling_back: { why: 'it is rolling back' },
@@ -93,7 +95,9 @@ const table: Readonly<Record<Command, Readonly<Record<Active, string | { why: st
   retry: {
     pending: { why: 'no device was told yet' },
     awaiting_approval: { why: 'it waits for approval: approve it first' },
-    scheduled: { why: 'it waits for its window or for the end of a freeze, in which no device may be told' },
+    scheduled: {
+      why: 'it waits for its window, the end of a freeze or the age of its push, before which no device may be told',
+    },
     in_progress: 'tells the failed devices again',
     paused: 'tells the failed devices again when it is resumed',
     rolling_back: { why: 'it is rolling back' },

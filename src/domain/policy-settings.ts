@@ -44,6 +44,8 @@ export interface PolicySettings {
   on_newer?: 'supersede' | 'queue' | undefined;
   offline?: { after_seconds?: number | undefined; catch_up_hours?: number | undefined } | undefined;
   windows?: MaintenanceWindow[] | undefined;
+  min_age_seconds?: number | undefined;
+  platforms?: string[] | undefined;
   requires_approval?: boolean | undefined;
   requires_approved_image?: boolean | undefined;
 }
@@ -83,6 +85,8 @@ export function toRules({
     offlineAfterSeconds: settings.offline?.after_seconds ?? defaultRules.offlineAfterSeconds,
     catchUpHours: settings.offline?.catch_up_hours ?? defaultRules.catchUpHours,
     windows: settings.windows ?? defaultRules.windows,
+    minAgeSeconds: settings.min_age_seconds ?? defaultRules.minAgeSeconds,
+    platforms: settings.platforms ?? defaultRules.platforms,
   });
 }
 
@@ -117,6 +121,8 @@ export function effectiveSettings(policy: Pick<PolicyFacts, 'update_strategy' | 
     on_newer: rules.onNewer,
     offline: { after_seconds: rules.offlineAfterSeconds, catch_up_hours: rules.catchUpHours },
     windows: rules.windows,
+    min_age_seconds: rules.minAgeSeconds,
+    platforms: rules.platforms,
     requires_approval: rules.requiresApproval,
     requires_approved_image: policy.settings.requires_approved_image ?? false,
   };

@@ -1,5 +1,5 @@
 import { parseImageReference, type ImageReference } from './image-reference';
-import type { ReportedService } from './report';
+import type { ProvesImage, ReportedService } from './report';
 
 /**
  * The services of a reported `apps` document, whatever an agent of any age put there: what has not the expected shape
@@ -53,6 +53,23 @@ export function provesImage(wanted: string, other: string, reported: string, rep
   // A device that names its image by digest alone has said nothing about the tag.
   if (have.reference.tag === null && have.reference.digest !== null) return want.reference.tag === null;
   return nameAndTag(want.reference) === nameAndTag(have.reference);
+}
+
+/**
+ * The same, where the digest of what is rolled out is known though the target names its tag alone: a device that says it runs
+ * another one has pulled the tag before it was moved, or after it was moved on.
+ */
+export function provesRelease(digest: string | null): ProvesImage {
+  return (wanted, other, reported, reportedDigest) =>
+    provesImage(wanted, other, reported, reportedDigest) && !runsAnother(digest, wanted, reported, reportedDigest);
+}
+
+function runsAnother(digest: string | null, wanted: string, reported: string, reportedDigest: string | null): boolean {
+  const want = parseImageReference(wanted);
+  const have = parseImageReference(reported);
+  if (digest === null || !want.ok || want.reference.digest !== null) return false;
+  const known = (have.ok ? have.reference.digest : null) ?? reportedDigest;
+  return known !== null && known !== digest;
 }
 
 function nameAndTag(reference: ImageReference): string {

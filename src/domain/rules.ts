@@ -58,6 +58,10 @@ export interface RolloutRules {
   catchUpHours: number;
   /** Target state is written only within these; empty stands for at any time. */
   windows: MaintenanceWindow[];
+  /** How old a push has to be before its rollout begins. */
+  minAgeSeconds: number;
+  /** What the image has to be made for, as far as its registry says: `linux/arm64`. */
+  platforms: string[];
 }
 
 /** Which devices a policy is about; an absent field does not narrow. */
@@ -95,6 +99,8 @@ export const defaultRules: RolloutRules = {
   offlineAfterSeconds: 300,
   catchUpHours: 24,
   windows: [],
+  minAgeSeconds: 0,
+  platforms: [],
 };
 
 /** What a strategy changes about rules: `auto` goes at once to all, `manual` waits for a person before the start. */

@@ -21,6 +21,15 @@ export const chunked = proxyActivities<Activities>({
 });
 
 /**
+ * Questions to others, on which nothing depends that must not be left out. An answer takes a quarter of a minute at most; five
+ * tries bridge a worker or a database that is restarted, and are over within three minutes.
+ */
+export const asking = proxyActivities<Activities>({
+  startToCloseTimeout: '25 seconds',
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumAttempts: 5 },
+});
+
+/**
  * A look at all that is watched of one registry, a question after the other. Given up after some tries: the next round
  * looks again, and nothing waits for it.
  */

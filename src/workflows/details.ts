@@ -25,6 +25,7 @@ export function detailsOf(state: RolloutState): string {
       ? []
       : [`devices: ${counts.map(([name, devices]) => `${devices} ${words(name)}`).join(', ')}`]),
     `image: \`${state.input.image}:${state.input.tag}\``,
+    ...(view.resolved === null ? [] : [`registry: ${plain(view.resolved)}`]),
     `rollout: \`${state.input.rolloutId}\``,
   ];
   const lines = [`**${capital(words(view.status))}**${batch}${progress}`, '', ...facts.map((fact) => `- ${fact}`)];

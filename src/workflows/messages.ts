@@ -34,6 +34,8 @@ export interface RolloutInput {
   rolloutId: string;
   image: string;
   tag: string;
+  /** ISO 8601, UTC: when the push is as old as its policy asks; absent where it asks for no age. */
+  oldEnoughAt?: string;
 }
 
 export interface RollbackInput extends RolloutInput {
@@ -88,6 +90,8 @@ export interface RolloutStatusView {
   since: string | null;
   until: string | null;
   next_rule: string | null;
+  /** What its registry said of the tag, or why that is unknown; null before it was asked. */
+  resolved: string | null;
   commands: Command[];
 }
 export const statusQuery = defineQuery<RolloutStatusView>('status');

@@ -2,6 +2,7 @@ import { CancellationScope } from '@temporalio/workflow';
 import type { PlanResult } from '../activities/plan';
 import { planning } from './activity-options';
 import { summaryOf } from './details';
+import { untilResolved } from './resolved';
 import { devices, type Run } from './run';
 import { checkStop, growingLooks, waitActive } from './waiting';
 import { wakeOthers } from './wake';
@@ -16,11 +17,13 @@ type Planned = Exclude<PlanResult, { outcome: 'queued' }>;
 type Behind = Pick<Extract<PlanResult, { outcome: 'queued' }>, 'rolloutId' | 'tag' | 'devices'>;
 
 /**
- * The plan; where the policy says `queue`, once no older rollout has any of the devices. The end of that one is signalled.
+ * The plan, of what the tag points to by its registry; where the policy says `queue`, once no older rollout has any of the
+ * devices. The end of that one is signalled.
  * @throws Stopped
  */
 export async function untilPlanned(run: Run): Promise<Planned> {
   const { image, rolloutId } = run.state.input;
+  await untilResolved(run);
   return queued(run, async () => {
     const plan = await CancellationScope.nonCancellable(() =>
       planning.planRollout.executeWithOptions({ summary: summaryOf(`find the devices that run ${image}`) }, [

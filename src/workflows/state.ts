@@ -42,6 +42,8 @@ export interface RolloutState {
   chores: Chore[];
   /** A signal says that the outcome of a batch may have changed. */
   look: boolean;
+  /** What its registry said of the tag, in a sentence. */
+  resolved: string | null;
   planned: boolean;
   batch: number | null;
   batches: number | null;
@@ -78,6 +80,7 @@ export function initialState(input: RolloutInput): RolloutState {
     mergeFor: null,
     chores: [],
     look: false,
+    resolved: null,
     planned: false,
     batch: null,
     batches: null,
@@ -125,6 +128,7 @@ export function viewOf(state: RolloutState): RolloutStatusView {
     since: time(status === 'paused' ? state.pausedAt : state.waiting?.since),
     until: status === 'paused' ? null : time(state.waiting?.until),
     next_rule: state.waiting?.nextRule ?? null,
+    resolved: state.resolved,
     commands: availableCommands(status),
   };
 }

@@ -1,4 +1,4 @@
-import { condition } from '@temporalio/workflow';
+import { CancellationScope, condition } from '@temporalio/workflow';
 import type { Control } from './control';
 import type { RolloutState } from './state';
 
@@ -74,4 +74,20 @@ export function growingLooks(firstMs: number, longestMs: number): Looks {
       if (passedMs >= ms) ms = Math.min(ms * 2, longestMs);
     },
   };
+}
+
+/** A stop does not wait for the activity: what that still writes is put back or left, by the state it finds. @throws Stopped */
+export async function untilStopped<T>(state: RolloutState, work: () => Promise<T>): Promise<T> {
+  const scope = new CancellationScope();
+  let over = false;
+  const result = scope.run(work).finally(() => {
+    over = true;
+  });
+  await Promise.race([result, condition(() => over || state.stop !== null)]);
+  if (state.stop !== null) {
+    result.catch(() => undefined);
+    scope.cancel();
+  }
+  checkStop(state);
+  return result;
 }

@@ -1,4 +1,4 @@
-import { ActivityCancellationType, CancellationScope, condition } from '@temporalio/workflow';
+import { ActivityCancellationType } from '@temporalio/workflow';
 import type { ApplyBatchResult } from '../activities/apply';
 import type { ReadHealthResult } from '../activities/judge';
 import type { RolloutRules } from '../domain/rules';
@@ -17,7 +17,7 @@ import { chunked, quick } from './activity-options';
 import { heldSentence } from './held';
 import { devices, type Run } from './run';
 import type { RolloutState } from './state';
-import { checkStop, growingLooks, waitActive, whileRunning } from './waiting';
+import { checkStop, growingLooks, untilStopped, waitActive, whileRunning } from './waiting';
 import { recordWords } from './words';
 
 /** A verdict that is decided, with the counts of the batch that it was made from. */
@@ -195,20 +195,4 @@ function apply({ state }: Run, batch: number): Promise<ApplyBatchResult> {
     },
     [{ rolloutId: state.input.rolloutId, batch }],
   );
-}
-
-/** A stop does not wait for the activity: what that still writes is put back or left, by the state it finds. */
-async function untilStopped<T>(state: RolloutState, work: () => Promise<T>): Promise<T> {
-  const scope = new CancellationScope();
-  let over = false;
-  const result = scope.run(work).finally(() => {
-    over = true;
-  });
-  await Promise.race([result, condition(() => over || state.stop !== null)]);
-  if (state.stop !== null) {
-    result.catch(() => undefined);
-    scope.cancel();
-  }
-  checkStop(state);
-  return result;
 }

@@ -172,6 +172,7 @@ describe('reading rollouts', () => {
       since: null,
       until: null,
       next_rule: null,
+      resolved: null,
       commands: ['resume'],
     };
     expect((await rig.admin('GET', `/api/v1/rollouts/${id}/status`)).json).toEqual(rig.temporal.view);

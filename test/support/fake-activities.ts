@@ -1,4 +1,5 @@
 import type { Activities } from '../../src/activities';
+import type { ResolveResult } from '../../src/activities/resolve';
 import { defaultRules, type RolloutRules } from '../../src/domain/rules';
 import type { DeviceStatus } from '../../src/domain/rollout-states';
 import type { StatusCounts } from '../../src/domain/verdict';
@@ -42,6 +43,8 @@ export interface FakeWorld {
   returns?: { atSeconds: number; devices: number }[];
   /** Of the planned devices, those that wait to return and never do. */
   neverBack?: number;
+  /** What comes of asking the registry so many times; it goes on where this is absent. */
+  resolves?: (asked: number) => ResolveResult | Promise<ResolveResult>;
   /** The rollout that it is queued behind, until a moment. */
   queuedUntil?: number;
   /** What comes of the first `excludeDevices`; later ones find nobody. */
@@ -110,6 +113,11 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
   }
 
   const activities: Activities = {
+    async resolvePush(input) {
+      await call('resolvePush', input);
+      const asked = calls.filter((made) => made.name === 'resolvePush').length;
+      return world.resolves?.(asked) ?? { outcome: 'goes_on', said: null };
+    },
     async planRollout(input) {
       const now = await call('planRollout', input);
       if (world.queuedUntil !== undefined && now - (startedAt ?? now) < world.queuedUntil)

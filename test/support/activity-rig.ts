@@ -2,6 +2,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { randomUUID } from 'node:crypto';
 import type { Pool } from 'pg';
 import { createActivities, type Activities } from '../../src/activities';
+import type { ActivityDeps } from '../../src/activities/deps';
 import { acceptReport } from '../../src/db/reports';
 import { createTestDatabase } from './database';
 import { appWith, seedRollout, type SeededRollout } from './fleet-fixture';
@@ -36,9 +37,17 @@ export interface ActivityRig {
   drop(): Promise<void>;
 }
 
-export async function createActivityRig({ chunkSize = 3 } = {}): Promise<ActivityRig> {
+/** `registriesOf` makes what asks registries; without it none is asked. */
+export async function createActivityRig({
+  chunkSize = 3,
+  registriesOf,
+}: {
+  chunkSize?: number;
+  registriesOf?: (pool: Pool) => NonNullable<ActivityDeps['registries']>;
+} = {}): Promise<ActivityRig> {
   const { pool, drop } = await createTestDatabase();
-  const activities = createActivities({ pool, chunkSize });
+  const registries = registriesOf?.(pool);
+  const activities = createActivities({ pool, chunkSize, ...(registries === undefined ? {} : { registries }) });
   const act = Object.fromEntries(
     Object.entries(activities).map(([name, activity]) => [
       name,

@@ -4,12 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createApp } from '../../src/api/app';
 import { closeServer, listen } from '../../src/api/server';
-import { createPool } from '../../src/db/pool';
 import { freePort } from '../../src/dev/ports';
 import { startRegistry, type RegistryServer } from '../../src/dev/registry';
 import { image, pushImage } from '../integration/registry-client/registry-content';
-import { relay, type Relay } from './outage';
 import { SECRET, startRegistryRig, type RegistryRig } from './registry-deliveries';
+import { relayedPool } from './relayed-pool';
 
 export interface Answered {
   status: number;
@@ -51,17 +50,10 @@ const DRAINED_LIMIT_MS = 60_000;
 export async function startNotifyingRegistry(): Promise<NotifyingRegistry> {
   const directory = mkdtempSync(join(tmpdir(), 'fleetwave-notifying-'));
   const rig = await startRegistryRig();
-  const [port, databasePort] = [await freePort(), await freePort()];
-  const real = new URL(rig.database.url);
-  const throughRelay = new URL(rig.database.url);
-  throughRelay.host = `127.0.0.1:${String(databasePort)}`;
-  const pool = createPool({
-    ...{ url: throughRelay.href, size: 5, applicationName: 'fleetwave-test' },
-    onIdleError: () => undefined,
-  });
+  const port = await freePort();
+  const database = await relayedPool(rig.database.url);
   const answers: Answered[] = [];
-  const app = createApp({ ...rig.deps, pool });
-  let database: Relay | undefined = await relay(databasePort, real.host);
+  const app = createApp({ ...rig.deps, pool: database.pool });
   let server: Server | undefined;
   let markers = 0;
 
@@ -122,18 +114,12 @@ export async function startNotifyingRegistry(): Promise<NotifyingRegistry> {
     },
     stopApi,
     startApi,
-    async cutDatabase() {
-      await database?.close();
-      database = undefined;
-    },
-    async mendDatabase() {
-      database = await relay(databasePort, real.host);
-    },
+    cutDatabase: database.cut,
+    mendDatabase: database.mend,
     async close() {
       await registry.stop();
       await stopApi();
-      await pool.end();
-      await database?.close();
+      await database.close();
       await rig.close();
       rmSync(directory, { recursive: true, force: true });
     },

@@ -36,6 +36,9 @@ export function createPool(options: DatabasePoolOptions): Pool {
     'error',
     options.onIdleError ?? ((error) => process.emitWarning(`idle database connection lost: ${error.message}`)),
   );
+  // The pool listens only while a connection is idle. One that breaks in a caller's hands fails the caller's query, which is
+  // answered or repeated there; unheard, its event would end the process as well.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
 }
 

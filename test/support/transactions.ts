@@ -31,7 +31,7 @@ export function countTransactions(): CountedTransactions {
         transactions.push([text]);
         return pool.query(text, values);
       }) as unknown as Pool['query'];
-      counted.connect = (async () => countedClient(await pool.connect())) as unknown as Pool['connect'];
+      counted.connect = async () => countedClient(await pool.connect());
       return counted;
     },
   };

@@ -63,6 +63,8 @@ const PreviewedPlan = z.looseObject({
   requires_approval: z.boolean(),
   on_failure: z.string().nullish(),
   windows: z.array(z.string()).default([]),
+  min_age_seconds: z.number().default(0),
+  platforms: z.array(z.string()).default([]),
   counts: Counts,
   batches: z.array(PreviewedBatch),
   left_out: z.array(z.looseObject({ reason: z.string(), count: z.number() })),

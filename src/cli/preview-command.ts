@@ -1,6 +1,6 @@
 import { Preview, type PreviewedPart, type PreviewedPlan } from './answers';
 import type { ApiClient } from './api-client';
-import { batchTable, minute } from './preview-table';
+import { batchTable, duration, minute } from './preview-table';
 import type { Terminal } from './terminal';
 
 export interface PreviewOptions {
@@ -61,6 +61,12 @@ function factsOf(plan: PreviewedPlan): Fact[] {
     ...(plan.strategy == null ? [] : [['strategy', plan.strategy] as Fact]),
     ...(plan.on_failure == null ? [] : [['on failure', plan.on_failure] as Fact]),
     ...plan.windows.map((window): Fact => ['window', window]),
+    ...(plan.min_age_seconds > 0
+      ? [['age', `it waits until the push is ${duration(plan.min_age_seconds)} old`] as Fact]
+      : []),
+    ...(plan.platforms.length > 0
+      ? [['platforms', `the image must be made for ${plan.platforms.join(', ')}`] as Fact]
+      : []),
     ...(plan.requires_approval ? [['approval', 'it waits for one before it starts'] as Fact] : []),
   ];
 }

@@ -42,7 +42,7 @@ function waitsOf({ requires_approval: approval, waits_for: waits }: PreviewedBat
 }
 
 /** In the largest unit that says it exactly. */
-function duration(seconds: number): string {
+export function duration(seconds: number): string {
   if (seconds === 0) return '-';
   const units = [
     [86_400, 'd'],

@@ -36,6 +36,8 @@ test('a policy with nothing but pattern and strategy shows and follows the defau
     on_newer: 'supersede',
     offline: { after_seconds: 300, catch_up_hours: 24 },
     windows: [],
+    min_age_seconds: 0,
+    platforms: [],
     requires_approval: false,
     requires_approved_image: false,
     fleet_id: null,
@@ -75,6 +77,8 @@ test('every field that works is stored, shown and becomes a rule', async () => {
     on_newer: 'queue',
     offline: { after_seconds: 60, catch_up_hours: 0.5 },
     windows: [{ days: ['sat', 'sun'], from: '23:00', to: '05:00', timezone: 'Europe/Berlin' }],
+    min_age_seconds: 2_592_000,
+    platforms: ['linux/amd64', 'linux/arm/v7'],
     requires_approval: true,
     requires_approved_image: false,
     fleet_id: 'lab',
@@ -115,6 +119,8 @@ test('every field that works is stored, shown and becomes a rule', async () => {
     offlineAfterSeconds: 60,
     catchUpHours: 0.5,
     windows: given.windows,
+    minAgeSeconds: 2_592_000,
+    platforms: ['linux/amd64', 'linux/arm/v7'],
   });
   expect(row && toSelection(row)).toEqual({ fleetId: 'lab', deviceTags: { ring: 'canary' }, deviceUuids: [uuid] });
 });
@@ -202,6 +208,14 @@ describe('refused as wrong', () => {
       { device_uuids: Array.from({ length: 10_001 }, () => '11111111-1111-4111-8111-111111111111') },
       'device_uuids',
     ],
+    ['an age of more than 30 days', { min_age_seconds: 2_592_001 }, 'min_age_seconds'],
+    ['an age in words', { min_age_seconds: '7 days' }, 'min_age_seconds'],
+    ['a platform without an architecture', { platforms: ['linux'] }, 'platforms.0'],
+    ['an architecture by another name than images have', { platforms: ['linux/amd64', 'linux/x86_64'] }, 'platforms.1'],
+    ['an unknown operating system', { platforms: ['Linux/amd64'] }, 'platforms.0'],
+    ['a platform of four parts', { platforms: ['linux/arm/v7/x'] }, 'platforms.0'],
+    ['a variant that is none', { platforms: ['linux/arm/'] }, 'platforms.0'],
+    ['too many platforms', { platforms: Array.from({ length: 21 }, () => 'linux/amd64') }, 'platforms'],
     ['a flag in words', { enabled: 'yes' }, 'enabled'],
   ])('%s', async (_name, body, path) => {
     const { status, json } = await create(body);
@@ -218,9 +232,17 @@ test('PATCH merges, PUT replaces, DELETE deletes', async () => {
     fleet_id: null,
     pin: 'tag',
   });
+  const changed = { min_age_seconds: 60, platforms: ['linux/amd64'] };
+  expect((await rig.admin('PATCH', `${PATH}/${id}`, changed)).json).toMatchObject({ ...changed, pin: 'tag' });
   expect(
     (await rig.admin('PUT', `${PATH}/${id}`, { image_pattern: 'nginx', update_strategy: 'auto' })).json,
-  ).toMatchObject({ image_pattern: 'nginx', pin: 'auto', health: { timeout_seconds: 300 } });
+  ).toMatchObject({
+    image_pattern: 'nginx',
+    pin: 'auto',
+    health: { timeout_seconds: 300 },
+    min_age_seconds: 0,
+    platforms: [],
+  });
   expect((await rig.admin('PUT', `${PATH}/${id}`, { update_strategy: 'auto' })).status).toBe(422);
   expect((await rig.admin('PATCH', `${PATH}/${id}`, {})).status).toBe(422);
   expect((await rig.admin('DELETE', `${PATH}/${id}`)).status).toBe(204);

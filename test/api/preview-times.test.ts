@@ -41,6 +41,15 @@ test('without windows and freezes batches come after delays and soaks, and the f
   expect(Date.parse(plan.earliest_end) - Date.parse(plan.batches[2].told_by)).toBe(100_000);
 });
 
+test('batches come after the age that a push must have, which is said, as is for what the image must be made', async () => {
+  const platforms = ['linux/amd64', 'linux/arm64'];
+  await addPolicy(pool(), 'redis:*', { min_age_seconds: 86_400, platforms, batch_delay_seconds: 0 });
+  await fleet(20);
+  const { plan } = await preview();
+  expect(plan).toMatchObject({ min_age_seconds: 86_400, platforms });
+  expect(Math.abs(secondsFromNow(plan.batches[0].starts_at) - 86_400)).toBeLessThan(30);
+});
+
 test('windows are described, and a batch waits for the last zone of its devices', async () => {
   const window = windowIn(3);
   await addPolicy(pool(), 'redis:*', { batches: [{ percent: 100 }], windows: [window] }, 'scheduled');

@@ -114,3 +114,18 @@ test('without a policy nothing is started, and the answer says so', async () => 
     rollout_id: null,
   });
 });
+
+test("another attempt asks the registry anew: a digest that it gave the last one is not taken for the sender's", async () => {
+  const first = await intake.trigger({ image: 'redis', tag: '7.5-alpine' });
+  await database.pool.query(`update image_rollouts set digest = $2, resolution = $3 where id = $1`, [
+    first.body.rollout_id,
+    digestOf('a'),
+    { outcome: 'found', digest: digestOf('a'), platforms: [], asked_at: '', why: null, gave_digest: true },
+  ]);
+  await endAll('cancelled');
+  const again = await intake.trigger({ image: 'redis', tag: '7.5-alpine', force: true });
+  expect(again.body.outcome).toBe('started');
+  const { rows } = await database.pool.query('select digest, revision, attempt from image_rollouts order by attempt');
+  expect(rows).toMatchObject([{ digest: digestOf('a') }, { digest: null, attempt: 2 }]);
+  expect(rows[1].revision).toBe(rows[0].revision);
+});

@@ -4,6 +4,8 @@ import type { RegistryClient } from '../../src/registry-client/client';
 import type { TagAnswer, TagsAnswer, Unknown } from '../../src/registry-client/answers';
 import { putRegistry } from '../../src/db/registries';
 import { readRound } from '../../src/db/reconcile-rounds';
+import { acceptDelivery } from '../../src/intake/accept';
+import type { Push } from '../../src/intake/push';
 import { lookAgain } from '../../src/reconcile/look-again';
 import { lookAtRegistry, type RegistryLook } from '../../src/reconcile/look-at-registry';
 import { usualLookLimits, type Looking } from '../../src/reconcile/looking';
@@ -126,6 +128,28 @@ test('a tag that could not be asked for is as new in the next round, and one of 
   await settle();
   expect(await rollouts()).toEqual(['1.2']);
   expect((await readRound(database.pool, host))?.unknowns).toEqual([]);
+});
+
+test('what a webhook told of while its tag could not be asked for is not missed', async () => {
+  await addPolicy(database.pool, `${app}:*`);
+  list = () => tags('1.0', '1.1');
+  await look();
+  const push: Push = {
+    ...{ registry: host, repository: 'team/app', image: app, imageName: app, tag: '1.1' },
+    ...{ digest: null, eventId: 'e1', pushedAt: null },
+  };
+  await acceptDelivery(database.pool, {
+    ...{ source: 'hub', kind: 'dockerhub', version: null, repeatWindowSeconds: null, debounceSeconds: 0 },
+    items: [{ key: 'event:e1', item: { kind: 'push', push } }],
+    request: () => null,
+  });
+  resolve = (_, tag) => (tag === '1.1' ? unknown('unclear') : found('a'));
+  await look();
+  resolve = (_, tag) => found(tag === '1.1' ? 'b' : 'a');
+  await look();
+  expect(await settle()).toBe(1);
+  expect(await rollouts()).toEqual(['1.1']);
+  expect(await readRound(database.pool, host)).toMatchObject({ found: 1, missed: 0 });
 });
 
 test('a registry that asks to be left alone is left to the next round, which begins where this one ended', async () => {

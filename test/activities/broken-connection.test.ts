@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createTestDatabase, type TestDatabase } from '../support/database';
 
@@ -14,7 +13,8 @@ test('a connection that breaks in the hands of a caller fails its next query, an
   const client = await pool.connect();
   await client.query('begin');
   const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
-  const ended = once(client, 'end');
+  // Not by `once` of node:events, which would hear the error in the caller's place.
+  const ended = new Promise<void>((resolve) => client.once('end', resolve));
   await pool.query('select pg_terminate_backend($1)', [rows[0]?.pid]);
   await ended;
   await expect(client.query('select 1')).rejects.toThrow();

@@ -1,4 +1,4 @@
-import { sleep } from '@temporalio/activity';
+import { heartbeat, sleep } from '@temporalio/activity';
 import { readPushToResolve, recordResolution, type PushToResolve } from '../db/resolve-push';
 import { absentReason, describeResolution, resolutionObstacle, resolutionOf, type TagSaid } from '../domain/resolution';
 import type { TagAnswer, UnknownReason } from '../registry-client/answers';
@@ -26,8 +26,8 @@ export function resolveActivities({ pool, registries }: ActivityDeps) {
     /**
      * Asks the image's registry what the pushed tag points to, and writes it to the rollout. Running it twice asks once (key: the
      * rollout's `resolution`), unless the first answer was that there is no such tag; a rollout that is planned, or has ended, is
-     * left alone. What a registry does is never a failure: what cannot be learned is unknown. Throws RolloutNotFound. Does not
-     * heartbeat: it takes a quarter of a minute at most.
+     * left alone. What a registry does is never a failure: what cannot be learned is unknown. Throws RolloutNotFound. Takes a
+     * quarter of a minute at most, and heartbeats between two questions.
      */
     async resolvePush(input: { rolloutId: string }): Promise<ResolveResult> {
       const { rolloutId } = input;
@@ -66,6 +66,7 @@ async function askPatiently(registries: Registries | undefined, push: PushToReso
     if (answer.kind !== 'unknown' || !passing.includes(answer.reason)) return answer;
     const waitMs = Math.max(pauseMs, (answer.retryAfterSeconds ?? 0) * 1000);
     if (Date.now() - startedMs + waitMs > AGAIN_WITHIN_MS) return answer;
+    heartbeat(answer.why);
     await sleep(waitMs);
   }
 }

@@ -76,8 +76,11 @@ export function growingLooks(firstMs: number, longestMs: number): Looks {
   };
 }
 
+/** An activity, or whatever else can be cancelled. */
+type Work<T> = () => Promise<T>;
+
 /** A stop does not wait for the activity: what that still writes is put back or left, by the state it finds. @throws Stopped */
-export async function untilStopped<T>(state: RolloutState, work: () => Promise<T>): Promise<T> {
+export async function untilStopped<T>(state: RolloutState, work: Work<T>): Promise<T> {
   const scope = new CancellationScope();
   let over = false;
   const result = scope.run(work).finally(() => {

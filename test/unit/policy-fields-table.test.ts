@@ -10,6 +10,7 @@ const failures = 'test/integration/policy-fields-failures.test.ts';
 const times = 'test/integration/policy-fields-times.test.ts';
 const windows = 'test/integration/policy-fields-windows.test.ts';
 const plan = 'test/integration/policy-plan.test.ts';
+const registry = 'test/integration/policy-fields-registry.test.ts';
 
 const shownBy: Record<string, [file: string, title: string]> = {
   image_pattern: [devices, 'image_pattern: a push that it does not match starts nothing'],
@@ -72,6 +73,8 @@ const shownBy: Record<string, [file: string, title: string]> = {
   'windows.from': [windows, 'one that is closed: the rollout is scheduled, nobody is told'],
   'windows.to': [windows, 'one that is open now: the devices are told at once, under scheduled and under staged'],
   'windows.timezone': [windows, 'in the time zone of each device: those whose clock is in it are told'],
+  min_age_seconds: [registry, 'min_age_seconds: a push waits until it is that old'],
+  platforms: [registry, 'platforms: an image that lacks one is told to nobody'],
   requires_approval: [times, 'requires_approval asks before the first batch under any strategy'],
   requires_approved_image: [devices, 'requires_approved_image: a push waits for the approval of its image'],
   fleet_id: [devices, 'by fleet_id'],

@@ -83,7 +83,10 @@ describe('what the registry says', () => {
     let answer: (result: ResolveResult) => void = () => undefined;
     const pending = new Promise<ResolveResult>((resolve) => (answer = resolve));
     // Only when it is being ended; the test server's clock stands still for good where an activity outlives its workflow.
-    const whileFinishing = () => Promise.resolve(answer(goesOn));
+    const whileFinishing = () => {
+      answer(goesOn);
+      return Promise.resolve();
+    };
     await rig.tell({ batches, resolves: () => pending, whileFinishing }, async ({ handle, fake }) => {
       await handle.signal('cancel', { reason: 'not this one' });
       expect(await handle.result()).toEqual({ status: 'cancelled', reason: 'not this one' });

@@ -4,7 +4,7 @@ import { storedPlan } from '../db/preview-plan';
 import { readRollout } from '../db/rollout-facts';
 import type { RolloutRow } from '../db/rollouts-read';
 import { commandDescriptions, commandEffect, commands, type Command } from '../domain/commands';
-import { isFinal } from '../domain/rollout-states';
+import { isFinal, type RolloutStatus } from '../domain/rollout-states';
 import type { CommandPayload } from '../workflows/messages';
 import { jsonBody } from './body';
 import type { ApiDeps } from './deps';
@@ -13,7 +13,7 @@ import { deviceRollback, isReopened, rollBackDeviceOfEnded, rollBackEnded } from
 import { requirePlanAmong } from './plan-changed';
 import { PlanHash } from './plan-hash';
 import { HttpProblem } from './problem';
-import { findRollout } from './rollouts';
+import { findRollout, liveStatus } from './rollouts';
 import { route, type Answer, type Route } from './route';
 
 const Reason = z.strictObject({ reason: text(500).optional() });
@@ -64,7 +64,7 @@ function commandRoute(deps: ApiDeps, name: string, command: Command): Route {
       const payload = payloadOf(body, actor);
       if (command === 'rollback' && (isFinal(rollout.status) || isReopened(rollout)))
         return accepted(rollout, name, await rollBackEnded(deps, rollout, payload));
-      const effect = commandEffect(command, rollout.status);
+      const effect = commandEffect(command, await statusNow(deps, rollout));
       if (!effect.applies) throw new HttpProblem(409, 'command-does-not-apply', `${name}: ${effect.why}`);
       if (body.plan_hash !== undefined) await requireStoredPlan(deps, rollout.id, body.plan_hash);
       if (rollout.dispatched_at === null && command === 'cancel')
@@ -73,6 +73,13 @@ function commandRoute(deps: ApiDeps, name: string, command: Command): Route {
       return send(deps, rollout, { name, command, effect: effect.effect }, payload);
     },
   });
+}
+
+/** By the workflow's own word: whoever has just read that it waits for an approval must not be told that nothing does. */
+async function statusNow(deps: ApiDeps, rollout: RolloutRow): Promise<RolloutStatus> {
+  const live = await liveStatus(deps, rollout);
+  // It says its ending a moment before that is written, and what comes after an ending needs what is written.
+  return live === null || isFinal(live.status) ? rollout.status : live.status;
 }
 
 function deviceRollbackRoute(deps: ApiDeps): Route {

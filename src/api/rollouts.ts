@@ -3,6 +3,7 @@ import { normalizedImage } from '../db/devices';
 import { countDevices, listRollouts, readRollout, readRolloutBatches, type RolloutRow } from '../db/rollouts-read';
 import { availableCommands } from '../domain/commands';
 import { rolloutStatuses } from '../domain/rollout-states';
+import type { RolloutStatusView } from '../workflows/messages';
 import { page } from './cursor';
 import type { ApiDeps } from './deps';
 import { idParams, pageQuery, text, TimeAndId } from './fields';
@@ -85,10 +86,7 @@ export function rolloutRoutes(deps: ApiDeps): Route[] {
       },
       handle: async ({ params }) => {
         const row = await findRollout(deps, params.id);
-        const live =
-          row.dispatched_at === null || row.ended_at !== null ? null : await deps.temporal.status(row.workflow_id);
-        // The workflow id is shared by all rollouts of a tag: another one may be answering by now.
-        return { status: 200, body: live?.rollout_id === row.id ? live : recorded(row) };
+        return { status: 200, body: (await liveStatus(deps, row)) ?? recorded(row) };
       },
     }),
   ];
@@ -99,6 +97,14 @@ export async function findRollout({ pool }: ApiDeps, id: string): Promise<Rollou
   const row = await readRollout(pool, id);
   if (row === null) throw notFound('rollout', id);
   return row;
+}
+
+/** What the workflow says of itself; null where it does not run, or does not answer. What is recorded trails it by a moment. */
+export async function liveStatus({ temporal }: ApiDeps, row: RolloutRow): Promise<RolloutStatusView | null> {
+  if (row.dispatched_at === null || row.ended_at !== null) return null;
+  const live = await temporal.status(row.workflow_id);
+  // The workflow id is shared by all rollouts of a tag: another one may be answering by now.
+  return live?.rollout_id === row.id ? live : null;
 }
 
 async function list(

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { TemporalUnavailable } from '../../src/api/temporal';
+import type { RolloutStatusView } from '../../src/workflows/messages';
 import { startApiRig, type ApiRig } from './api-rig';
 
 let rig: ApiRig;
@@ -36,6 +37,11 @@ async function rollout(
     ],
   );
   return rows[0].id;
+}
+
+function viewOf(id: string, status: RolloutStatusView['status']): RolloutStatusView {
+  const unknown = { waiting_for: 'resume', since: null, until: null, next_rule: null };
+  return { rollout_id: id, status, batch: 3, batches: 3, counts: {}, ...unknown, commands: ['resume'] };
 }
 
 async function addDevices(id: string, batch: number | null, status: string, count: number): Promise<void> {
@@ -162,18 +168,7 @@ describe('reading rollouts', () => {
       waiting_for: 'health of 3 devices',
       commands: ['pause', 'cancel', 'rollback', 'advance', 'retry', 'exclude'],
     });
-    rig.temporal.view = {
-      rollout_id: id,
-      status: 'paused',
-      batch: 3,
-      batches: 3,
-      counts: {},
-      waiting_for: 'resume',
-      since: null,
-      until: null,
-      next_rule: null,
-      commands: ['resume'],
-    };
+    rig.temporal.view = viewOf(id, 'paused');
     expect((await rig.admin('GET', `/api/v1/rollouts/${id}/status`)).json).toEqual(rig.temporal.view);
     rig.temporal.view = { ...rig.temporal.view, rollout_id: randomUUID() };
     expect((await rig.admin('GET', `/api/v1/rollouts/${id}/status`)).json.batch).toBe(2);
@@ -227,6 +222,24 @@ describe('commands', () => {
     expect([code, json.type]).toEqual([409, 'urn:fleetwave:problem:command-does-not-apply']);
     expect(json.detail.length).toBeGreaterThan(name.length + 5);
     expect(rig.temporal.signals).toEqual([]);
+  });
+
+  test('the state that counts is the one the workflow says, which what is recorded trails by a moment', async () => {
+    const gate = await rollout({ status: 'in_progress' });
+    rig.temporal.view = viewOf(gate, 'awaiting_approval');
+    expect((await command(gate, 'approve')).json).toMatchObject({ effect: 'opens the gate' });
+    const paused = await rollout({ status: 'in_progress' });
+    rig.temporal.view = viewOf(paused, 'paused');
+    expect((await command(paused, 'pause')).json.detail).toContain('it is paused already');
+    expect(rig.temporal.signals.map(({ name }) => name)).toEqual(['approve']);
+  });
+
+  test('its word about another rollout of the tag, or about an ending that is not recorded yet, counts for nothing', async () => {
+    const id = await rollout({ status: 'awaiting_approval' });
+    for (const view of [viewOf(randomUUID(), 'in_progress'), viewOf(id, 'completed')]) {
+      rig.temporal.view = view;
+      expect((await command(id, 'approve')).status).toBe(202);
+    }
   });
 
   test('503 while the workflow has not started or Temporal is away, 409 when somebody terminated it', async () => {

@@ -18,6 +18,9 @@ export interface Crash {
   calls: number;
 }
 
+/** The time-skipping server is of no use any more, by no fault of what is tested. */
+export class StandsStill extends Error {}
+
 /** A task queue with its worker, and the API's way to Temporal. */
 export interface Station {
   gateway: TemporalGateway;
@@ -57,8 +60,13 @@ function withinReason(sleep: Promise<void>, onHang: () => string): Promise<void>
   });
 }
 
-/** Real time that may go by while tasks are under way: longer, and something hangs. */
+/** Real time that may go by while activities are under way: longer, and something hangs. */
 const HANGS_MS = 120_000;
+/**
+ * Real time that may go by without one. Longer, and the server waits for a task that it has given to nobody: as long as one is
+ * out it skips no time, not even up to the task's own time-out.
+ */
+const STANDS_STILL_MS = 40_000;
 const REST_MS = 1500;
 const RECHECK_MS = 400;
 
@@ -158,12 +166,18 @@ export async function createModelRig(): Promise<ModelRig> {
     async rest(ms = REST_MS) {
       called.clear();
       const started = Date.now();
+      let busyAt = started;
       for (let left = ms; ; left = RECHECK_MS) {
         const before = Date.now();
         await rig.sleep(left);
         // The server's clock runs as the real one while a task is under way, and skips what is left once none is.
         if (underWay === 0 && Date.now() - before < left) break;
-        if (Date.now() - started > HANGS_MS) throw new Error('something hangs: a task is under way for two minutes');
+        if (underWay > 0) busyAt = Date.now();
+        if (Date.now() - busyAt > STANDS_STILL_MS) {
+          rig.spoiled = true;
+          throw new StandsStill('the server skips no time, with no activity under way');
+        }
+        if (Date.now() - started > HANGS_MS) throw new Error('an activity is under way for two minutes');
       }
       await clock.sync();
     },

@@ -4,7 +4,7 @@ import { tally } from '../../src/db/tally';
 import { eventTypes } from '../support/workflow-history';
 import { brokenInvariants } from './invariants';
 import { beginPlay, devicesSpeak, endPlay, jump, rest, type Play } from './play';
-import type { ModelRig } from './rig';
+import { StandsStill, type ModelRig } from './rig';
 import type { Scenario } from './scenario';
 import { readSnapshot } from './snapshot';
 import { takeStep, unfreeze } from './steps';
@@ -46,7 +46,7 @@ export async function runScenario(rig: ModelRig, scenario: Scenario, replay: boo
     for (const { status } of rollouts) told[status] = (told[status] ?? 0) + 1;
     return { steps: scenario.steps.length, rollouts: told };
   } catch (error) {
-    if (error instanceof Broken) throw error;
+    if (error instanceof Broken || error instanceof StandsStill) throw error;
     const message = error instanceof Error ? `${error.message} ${error.stack ?? ''}` : String(error);
     return fail(place, [...rig.failures.slice(-3), message], scenario);
   } finally {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { createModelRig, StandsStill, type ModelRig } from './rig';
 import { runScenario, type Told } from './run-scenario';
 import type { Scenario } from './scenario';
+import { inWords } from './words';
 
 /** Of all files of this project together; each plays half of them. As many as were seen to pass, with the seed below. */
 const RUNS = Number(process.env['FLEETWAVE_MODEL_RUNS'] ?? 44);
@@ -39,7 +40,9 @@ export async function createSequences(scenarios: fc.Arbitrary<Scenario>): Promis
     } catch (error) {
       if (!(error instanceof StandsStill) || again) throw error;
       stoodStill += 1;
-      process.stderr.write(`model: seed ${String(SEED)}, sequence ${String(runs)} is played again: ${error.message}\n`);
+      process.stderr.write(
+        `model: seed ${String(SEED)}, sequence ${String(runs)} is played again: ${error.message}\n${inWords(scenario)}\n`,
+      );
       return play(scenario, true);
     }
   }

@@ -70,11 +70,17 @@ async function look({ rig, known, problems, scenario }: Play, place: string): Pr
 /** What the workflow says it counts is what is there, where it has just looked. */
 const COUNTING = /^(health|the soak|the delay|.* that were offline)/;
 
+/** Longer than activities that fail a few times wait in all. */
+const RETRIES_MS = 10_000;
+
 /** Devices that the plan left out have no batch: they are counted by the plan alone. */
 const UNPLANNED = new Set(['already_on_target', 'skipped']);
 
 async function compareStatus(play: Play, place: string): Promise<void> {
   const { rig, station, scenario } = play;
+  // A look that failed is taken again seconds later: until then nothing has looked.
+  rig.crash.calls = 0;
+  await rest(play, RETRIES_MS);
   const { rollouts } = await readSnapshot(rig.pool, play.known.image);
   for (const { id, workflowId, dispatched, ended } of rollouts) {
     if (!dispatched || ended) continue;

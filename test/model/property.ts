@@ -12,6 +12,8 @@ const SEED = Number(process.env['FLEETWAVE_MODEL_SEED'] ?? 182_809_062);
 const PATH = process.env['FLEETWAVE_MODEL_PATH'];
 /** Replaying a history costs as much as a sequence: a sample of them is. */
 const REPLAY_EVERY = 10;
+/** Of a sequence: where the server stands still each time, it is not the server. */
+const TRIES = 3;
 /** A failure is made smaller for so long, below the time that the test has. */
 const LONGEST_MS = 45 * 60_000;
 
@@ -29,8 +31,8 @@ export async function createSequences(scenarios: fc.Arbitrary<Scenario>): Promis
   let steps = 0;
   let stoodStill = 0;
 
-  /** Where the server stands still it is played once more, on a new one: so it does not in the same place by itself. */
-  async function play(scenario: Scenario, again = false): Promise<Told> {
+  /** Where the server stands still it is played again, on a new one. */
+  async function play(scenario: Scenario, triesLeft = TRIES): Promise<Told> {
     if (rig.spoiled) {
       await rig.close().catch(() => undefined);
       rig = await createModelRig();
@@ -38,12 +40,12 @@ export async function createSequences(scenarios: fc.Arbitrary<Scenario>): Promis
     try {
       return await runScenario(rig, scenario, runs % REPLAY_EVERY === 0);
     } catch (error) {
-      if (!(error instanceof StandsStill) || again) throw error;
+      if (!(error instanceof StandsStill) || triesLeft === 1) throw error;
       stoodStill += 1;
       process.stderr.write(
         `model: seed ${String(SEED)}, sequence ${String(runs)} is played again: ${error.message}\n${inWords(scenario)}\n`,
       );
-      return play(scenario, true);
+      return play(scenario, triesLeft - 1);
     }
   }
 

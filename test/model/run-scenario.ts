@@ -1,7 +1,7 @@
 import { Worker } from '@temporalio/worker';
 import { publicCounts } from '../../src/domain/public-counts';
 import { tally } from '../../src/db/tally';
-import { eventTypes } from '../support/workflow-history';
+import { failedTasks } from '../support/workflow-history';
 import { brokenInvariants } from './invariants';
 import { beginPlay, devicesSpeak, endPlay, jump, rest, type Play } from './play';
 import { StandsStill, type ModelRig } from './rig';
@@ -146,11 +146,13 @@ async function inspectWorkflows(play: Play, replay: boolean): Promise<void> {
     const handle = rig.env.client.workflow.getHandle(workflowId, runId);
     const { status } = await handle.describe();
     const history = await handle.fetchHistory();
-    const failed = eventTypes(history).filter(
-      (type) => type === 'EVENT_TYPE_WORKFLOW_TASK_FAILED' || type === 'EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT',
-    );
+    const failed = failedTasks(history);
     if (status.name !== 'COMPLETED' || failed.length > 0)
-      fail('in the end', [`the workflow of ${id} is ${status.name}, with ${failed.join(', ')}`], scenario);
+      fail(
+        'in the end',
+        [`the workflow of ${id} is ${status.name}, with failed tasks: ${failed.join(', ')}`],
+        scenario,
+      );
     if (replay) await Worker.runReplayHistory({ workflowBundle: rig.bundle }, history);
   }
 }

@@ -22,6 +22,20 @@ export function activityAttempts(history: History): ActivityAttempt[] {
   return attempts;
 }
 
+/**
+ * Workflow tasks that did not end well, by their cause. One that wanted to end the workflow just as a signal came is no
+ * failure: the server has it done again with the signal (`UNHANDLED_COMMAND`).
+ */
+export function failedTasks(history: History): string[] {
+  const { WorkflowTaskFailedCause, EventType } = temporal.api.enums.v1;
+  return (history.events ?? []).flatMap(({ eventType, workflowTaskFailedEventAttributes: failed }) => {
+    if (eventType === EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT) return ['timed out'];
+    if (failed == null || failed.cause === WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND)
+      return [];
+    return [`${WorkflowTaskFailedCause[failed.cause ?? 0] ?? 'unknown'}: ${failed.failure?.message ?? ''}`];
+  });
+}
+
 /** The kinds of events of a history, in order. */
 export function eventTypes(history: History): string[] {
   return (history.events ?? []).map((event) => temporal.api.enums.v1.EventType[event.eventType ?? 0] ?? 'unknown');

@@ -64,7 +64,10 @@ export async function runCommandLine(args: readonly string[], options: ProgramOp
       'Moves a container image safely across a fleet of devices: batch by batch, proven healthy or put back.',
     )
     .version(options.version, '-V, --version', 'print the version')
-    .option('--url <address>', 'where the HTTP API is (FLEETWAVE_URL; default http://127.0.0.1:4002)')
+    .option(
+      '--url <address>',
+      "where the HTTP API is (FLEETWAVE_URL; default: this directory's embedded stack, else http://127.0.0.1:4002)",
+    )
     .option(
       '--token <token>',
       "operator token (FLEETWAVE_TOKEN; default: the token of this directory's embedded stack)",

@@ -66,12 +66,7 @@ export async function acceptReport(pool: Pool, report: Report): Promise<{ touche
   if (report.apps === undefined) return { touches: [] };
   const services = reportedServices(report.apps);
   return moveAll(pool, report.deviceUuid, rows.rows, (row) => ({
-    finding: judgeReport(
-      row.changes,
-      row.status === 'rolling_back' || row.status === 'rollback_failed' ? 'from' : 'to',
-      services,
-      provesImage,
-    ),
+    finding: judgeReport(row.changes, isGoingBack(row) ? 'from' : 'to', services, provesImage),
     fetched: report.version !== null && report.version >= row.targetVersion,
   }));
 }
@@ -95,11 +90,19 @@ export async function acceptHealth(pool: Pool, word: HealthWord): Promise<{ touc
      ${FROM_ACTIVE.replace('where', 'left join device_current_state c on c.device_uuid = s.device_uuid where')}`,
     [word.deviceUuid],
   );
-  return moveAll(pool, word.deviceUuid, rows.rows, (row) => ({ finding: judgeWord(row, word), fetched: true }));
+  return moveAll(pool, word.deviceUuid, rows.rows, (row) => ({
+    finding: judgeWord(row, word),
+    fetched: true,
+    meansItsTarget: word.image === null && !isGoingBack(row),
+  }));
+}
+
+function isGoingBack({ status }: ActiveRow): boolean {
+  return status === 'rolling_back' || status === 'rollback_failed';
 }
 
 function judgeWord(row: ActiveRow, word: HealthWord): Finding {
-  const wanted = row.status === 'rolling_back' || row.status === 'rollback_failed' ? 'from' : 'to';
+  const wanted = isGoingBack(row) ? 'from' : 'to';
   const about = row.changes.filter(
     (change) =>
       (word.appId === null || word.appId === change.app_id) &&
@@ -118,17 +121,24 @@ function judgeWord(row: ActiveRow, word: HealthWord): Finding {
   return findingOfWord(word.status, word.message);
 }
 
+interface Judged {
+  finding: Finding;
+  fetched: boolean;
+  /** It names no image, so it is about whatever the device's target holds by now. */
+  meansItsTarget?: boolean;
+}
+
 async function moveAll(
   pool: Pool,
   deviceUuid: string,
   rows: readonly ActiveRow[],
-  judge: (row: ActiveRow) => { finding: Finding; fetched: boolean },
+  judge: (row: ActiveRow) => Judged,
 ): Promise<{ touches: Touch[] }> {
   const touches: Touch[] = [];
   for (const row of rows) {
-    const { finding, fetched } = judge(row);
+    const { finding, fetched, meansItsTarget = false } = judge(row);
     const next = afterFinding({ ...row, fetched }, finding);
-    if (next !== null && (await moveDevice(pool, deviceUuid, row, next)))
+    if (next !== null && (await moveDevice(pool, deviceUuid, row, { ...next, meansItsTarget })))
       touches.push({ rolloutId: row.rolloutId, batch: row.batch });
   }
   return { touches };
@@ -136,17 +146,18 @@ async function moveAll(
 
 /**
  * Moves a device from the state and version it was judged in; if either changed meanwhile, somebody else was first. A device
- * that runs something else because its target was changed by somebody is not a failure of this rollout: it lets go of it.
+ * that runs something else because its target was changed by somebody is not a failure of this rollout, and one that only says
+ * that it is well proves what somebody gave it: the rollout lets go of it.
  */
 async function moveDevice(
   pool: Pool,
   deviceUuid: string,
   row: ActiveRow,
-  next: { status: DeviceStatus; reason: string | null },
+  next: { status: DeviceStatus; reason: string | null; meansItsTarget: boolean },
 ): Promise<boolean> {
   const moved = await pool.query(
     `with target as (
-       select $5 = 'failed' and fleetwave.revert_changes(t.apps, s.changes) is null as edited
+       select ($5 = 'failed' or $7) and fleetwave.revert_changes(t.apps, s.changes) is null as edited
          from device_rollout_status s join device_target_state t on t.device_uuid = s.device_uuid
         where s.rollout_id = $1 and s.device_uuid = $2
      ), moved as (
@@ -161,7 +172,7 @@ async function moveDevice(
      )
      insert into rollout_events (rollout_id, type, device_uuid, batch, actor, reason)
      select $1, 'device.' || status, $2, batch, 'device', reason from moved`,
-    [row.rolloutId, deviceUuid, row.status, row.targetVersion, next.status, next.reason],
+    [row.rolloutId, deviceUuid, row.status, row.targetVersion, next.status, next.reason, next.meansItsTarget],
   );
   return moved.rowCount === 1;
 }

@@ -49,19 +49,22 @@ export interface ModelRig {
   close(): Promise<void>;
 }
 
-function withinReason(sleep: Promise<void>, onHang: () => string): Promise<void> {
+/** Waits for it as long as anything happens meanwhile. */
+function whileAlive(sleep: Promise<void>, problem: (startedAt: number) => Error | null): Promise<void> {
+  const startedAt = Date.now();
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      reject(new Error(`the clock does not go on for two minutes; called meanwhile: ${onHang()}`));
-    }, HANGS_MS);
+    const timer = setInterval(() => {
+      const found = problem(startedAt);
+      if (found !== null) reject(found);
+    }, 1000);
     sleep.then(resolve, reject).finally(() => {
-      clearTimeout(timer);
+      clearInterval(timer);
     });
   });
 }
 
-/** Real time that may go by while activities are under way: longer, and something hangs. */
-const HANGS_MS = 120_000;
+/** Real time that may go by while activities are under way, on a machine that has much else to do: longer, and something hangs. */
+const HANGS_MS = 300_000;
 /**
  * Real time that may go by without one. Longer, and the server waits for a task that it has given to nobody: as long as one is
  * out it skips no time, not even up to the task's own time-out.
@@ -82,6 +85,21 @@ export async function createModelRig(): Promise<ModelRig> {
   /** Since the last rest began, by activity: tells what goes round in circles. */
   const called = new Map<string, number>();
   let underWay = 0;
+  /** When an activity was last under way. */
+  let busyAt = 0;
+
+  function problem(startedAt: number): Error | null {
+    const now = Date.now();
+    if (underWay > 0) busyAt = now;
+    if (now - Math.max(busyAt, startedAt) > STANDS_STILL_MS) {
+      rig.spoiled = true;
+      return new StandsStill('the server skips no time, with no activity under way');
+    }
+    if (now - startedAt < HANGS_MS) return null;
+    rig.spoiled = true;
+    const calls = JSON.stringify(Object.fromEntries(called));
+    return new Error(`nothing comes to rest in ${String(HANGS_MS / 60_000)} minutes; called meanwhile: ${calls}`);
+  }
 
   /** As the activity, by the virtual clock, failing where it is told to. */
   function wrap<Arguments extends unknown[]>(
@@ -104,6 +122,7 @@ export async function createModelRig(): Promise<ModelRig> {
         return result;
       } finally {
         underWay -= 1;
+        busyAt = Date.now();
       }
     };
   }
@@ -158,26 +177,17 @@ export async function createModelRig(): Promise<ModelRig> {
     crash,
     failures,
     station: (cached) => (cached ? stations.cached : stations.rebuilt),
-    sleep: (ms) =>
-      withinReason(env.sleep(ms), () => {
-        rig.spoiled = true;
-        return JSON.stringify(Object.fromEntries(called));
-      }),
+    sleep: (ms) => whileAlive(env.sleep(ms), problem),
     async rest(ms = REST_MS) {
       called.clear();
       const started = Date.now();
-      let busyAt = started;
       for (let left = ms; ; left = RECHECK_MS) {
         const before = Date.now();
         await rig.sleep(left);
         // The server's clock runs as the real one while a task is under way, and skips what is left once none is.
         if (underWay === 0 && Date.now() - before < left) break;
-        if (underWay > 0) busyAt = Date.now();
-        if (Date.now() - busyAt > STANDS_STILL_MS) {
-          rig.spoiled = true;
-          throw new StandsStill('the server skips no time, with no activity under way');
-        }
-        if (Date.now() - started > HANGS_MS) throw new Error('an activity is under way for two minutes');
+        const found = problem(started);
+        if (found !== null) throw found;
       }
       await clock.sync();
     },

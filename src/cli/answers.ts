@@ -119,9 +119,28 @@ export const Freeze = z.looseObject({
 export type Freeze = z.infer<typeof Freeze>;
 export const FreezeList = z.object({ freezes: z.array(Freeze), next_cursor: z.string().nullish() });
 
-export const Problem = z.object({
-  title: z.string().optional(),
-  detail: z.string().optional(),
-  request_id: z.string().optional(),
-  errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+export const Triggered = z.looseObject({
+  results: z.array(
+    z.looseObject({
+      outcome: z.string(),
+      rollout_id: z.string().nullish(),
+      detail: z.string().nullish(),
+      approval_id: z.string().nullish(),
+    }),
+  ),
+});
+export type Triggered = z.infer<typeof Triggered>;
+
+export const HoldList = z.object({
+  holds: z.array(
+    z.looseObject({
+      id: z.string(),
+      image: z.string(),
+      tag: z.string(),
+      rollout_id: z.string().nullish(),
+      reason: z.string(),
+      created_at: z.string(),
+    }),
+  ),
+  next_cursor: z.string().nullish(),
 });

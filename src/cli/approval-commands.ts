@@ -1,5 +1,6 @@
 import { ImageApproval, ImageApprovalList } from './answers';
 import type { ApiClient } from './api-client';
+import { requireId } from './rollout-commands';
 import { drawTable } from './table';
 import type { Terminal } from './terminal';
 
@@ -44,6 +45,7 @@ export async function decideApproval(
   reason: string | undefined,
   terminal: Terminal,
 ): Promise<void> {
+  requireId(id, 'request', 'approvals');
   const request = await api.post(
     `/image-approvals/${encodeURIComponent(id)}/${decision}`,
     reason === undefined ? {} : { reason },

@@ -6,8 +6,9 @@ import { decideApproval, listApprovals, type ApprovalListOptions } from './appro
 import { CliError, exitCodes } from './cli-error';
 import { addRolloutCommands } from './command-options';
 import { addFreezes } from './freeze-options';
+import { addHolds } from './hold-commands';
 import { describeImages } from './image-command';
-import { previewImage, type PreviewOptions } from './preview-command';
+import { addPushes } from './push-options';
 import { listRollouts, showRollout, type ListOptions, type ShowOptions } from './rollout-commands';
 import { runPart, type Part } from './run-part';
 import type { Terminal } from './terminal';
@@ -40,6 +41,8 @@ Examples:
   $ fleetwave start                             run it here; then, in another terminal:
   $ fleetwave rollouts --status in_progress     what is going on
   $ fleetwave rollout latest --watch            the newest rollout, live
+  $ fleetwave preview redis:7.5-alpine          what a push would do; then, as it was shown:
+  $ fleetwave trigger redis:7.5-alpine --plan-hash <hash>
   $ fleetwave pause latest --reason "looks odd"
   $ fleetwave rollback latest                   also after it has ended
   $ fleetwave image redis:7 ghcr.io/acme/app@sha256:…
@@ -81,7 +84,9 @@ export async function runCommandLine(args: readonly string[], options: ProgramOp
   addParts(program, finish);
   addImage(program, options, finish);
   addRollouts(program, terminal, finish);
+  addPushes(program, terminal, finish);
   addRolloutCommands(program, terminal);
+  addHolds(program, terminal);
   addApprovals(program, terminal);
   addFreezes(program, terminal);
   try {
@@ -137,25 +142,6 @@ function addRollouts(program: Command, terminal: Terminal, finish: (code: number
     .option('--json', 'print JSON; with --watch once, when it has ended')
     .action(async (id: string, given: ShowOptions) => {
       finish(await showRollout(api(), id, given, terminal));
-    });
-
-  program
-    .command('preview')
-    .description(
-      'say what a push of an image would do now: policy, batches and their times, who is left out; changes nothing',
-    )
-    .summary('say what a push would do now, changing nothing')
-    .argument('<image>', 'with its tag, such as redis:7.5-alpine')
-    .option('--force', 'as for a new attempt, although this revision had a rollout or is held')
-    .addOption(
-      new Option('--as <whose>', 'whose push: fewer freezes bind one by hand (default webhook)').choices([
-        'webhook',
-        'manual',
-      ]),
-    )
-    .option('--json', 'print JSON, with the ids of the devices')
-    .action(async (image: string, given: PreviewOptions) => {
-      await previewImage(api(), image, given, terminal);
     });
 }
 

@@ -1,27 +1,24 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { apiAccess } from '../../../src/cli/access';
 import { forgetApiUrl, keepApiUrl, keptAdminToken } from '../../../src/dev/data-directory';
 
 let directory: string;
-const VARIABLES = ['FLEETWAVE_DATA_DIR', 'FLEETWAVE_URL', 'FLEETWAVE_TOKEN', 'FLEETWAVE_ADMIN_TOKEN'] as const;
-let before: NodeJS.ProcessEnv;
 
 beforeEach(() => {
-  before = { ...process.env };
-  for (const name of VARIABLES) delete process.env[name];
   directory = mkdtempSync(join(tmpdir(), 'fleetwave-access-'));
-  process.env['FLEETWAVE_DATA_DIR'] = directory;
+  environment({});
 });
 afterEach(() => {
-  for (const name of VARIABLES) {
-    delete process.env[name];
-    if (before[name] !== undefined) process.env[name] = before[name];
-  }
+  jest.restoreAllMocks();
   rmSync(directory, { recursive: true });
 });
+
+function environment(more: NodeJS.ProcessEnv): void {
+  jest.replaceProperty(process, 'env', { FLEETWAVE_DATA_DIR: directory, ...more });
+}
 
 test('the stack of the data directory is found on whatever port it has, until it stops', () => {
   const token = keptAdminToken(directory);
@@ -33,7 +30,7 @@ test('the stack of the data directory is found on whatever port it has, until it
 
 test('what is said goes before what is found', () => {
   keepApiUrl(directory, 'http://127.0.0.1:4877');
-  process.env['FLEETWAVE_URL'] = 'http://127.0.0.1:4999';
+  environment({ FLEETWAVE_URL: 'http://127.0.0.1:4999' });
   expect(apiAccess({}).url).toBe('http://127.0.0.1:4999');
   expect(apiAccess({ url: 'http://127.0.0.1:5000' }).url).toBe('http://127.0.0.1:5000');
 });

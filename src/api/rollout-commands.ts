@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { finishRollout } from '../db/finish';
 import { storedPlan } from '../db/preview-plan';
+import { countStrangers } from '../db/put-back-facts';
 import { readRollout } from '../db/rollout-facts';
 import type { RolloutRow } from '../db/rollouts-read';
 import { commandDescriptions, commandEffect, commands, type Command } from '../domain/commands';
@@ -13,7 +14,8 @@ import { deviceRollback, isReopened, rollBackDeviceOfEnded, rollBackEnded } from
 import { requirePlanAmong } from './plan-changed';
 import { PlanHash } from './plan-hash';
 import { HttpProblem } from './problem';
-import { findRollout, liveStatus } from './rollouts';
+import { liveStatus } from './rollout-status';
+import { findRollout } from './rollouts';
 import { route, type Answer, type Route } from './route';
 
 const Reason = z.strictObject({ reason: text(500).optional() });
@@ -66,13 +68,31 @@ function commandRoute(deps: ApiDeps, name: string, command: Command): Route {
         return accepted(rollout, name, await rollBackEnded(deps, rollout, payload));
       const effect = commandEffect(command, await statusNow(deps, rollout));
       if (!effect.applies) throw new HttpProblem(409, 'command-does-not-apply', `${name}: ${effect.why}`);
+      const said = await effectOn(deps, rollout.id, body, effect.effect);
+      if (said === null) throw new HttpProblem(409, 'command-does-not-apply', `${name}: ${NO_PART}`);
       if (body.plan_hash !== undefined) await requireStoredPlan(deps, rollout.id, body.plan_hash);
       if (rollout.dispatched_at === null && command === 'cancel')
-        return end(deps, rollout, { name, effect: effect.effect }, body.reason ?? `cancelled by ${actor}`, actor);
+        return end(deps, rollout, { name, effect: said }, body.reason ?? `cancelled by ${actor}`, actor);
       if (rollout.dispatched_at === null) throw notStarted(rollout);
-      return send(deps, rollout, { name, command, effect: effect.effect }, payload);
+      return send(deps, rollout, { name, command, effect: said }, payload);
     },
   });
+}
+
+const NO_PART = 'none of these devices has a part in this rollout: GET /rollouts/:id/devices lists those that have';
+
+/** The effect as far as it depends on what was asked for; null where that concerns nobody. */
+async function effectOn(
+  { pool }: ApiDeps,
+  rolloutId: string,
+  { devices = [], to }: CommandBody,
+  effect: string,
+): Promise<string | null> {
+  if (to === 'all') return `${effect}; the batches that have not started become one`;
+  const strangers = devices.length === 0 ? 0 : await countStrangers(pool, rolloutId, devices);
+  if (strangers === 0) return effect;
+  if (strangers === devices.length) return null;
+  return `${effect}; ${strangers} of the ${devices.length} named have no part in it`;
 }
 
 /** By the workflow's own word: whoever has just read that it waits for an approval must not be told that nothing does. */

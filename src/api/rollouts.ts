@@ -1,29 +1,16 @@
 import { z } from 'zod';
 import { normalizedImage } from '../db/devices';
 import { countDevices, listRollouts, readRollout, readRolloutBatches, type RolloutRow } from '../db/rollouts-read';
-import { availableCommands } from '../domain/commands';
 import { rolloutStatuses } from '../domain/rollout-states';
-import type { RolloutStatusView } from '../workflows/messages';
 import { page } from './cursor';
 import type { ApiDeps } from './deps';
 import { idParams, pageQuery, text, TimeAndId } from './fields';
 import { invalidInput, notFound } from './problem';
+import { liveStatus, recordedStatus, RolloutStatusShown } from './rollout-status';
 import { Rollout, RolloutWithBatches, shownBatch, shownRollout } from './rollout-fields';
 import { route, type Answer, type Route } from './route';
 
 const Page = z.object({ rollouts: z.array(Rollout), next_cursor: z.string().nullable() });
-const Status = z.object({
-  rollout_id: z.string(),
-  status: z.enum(rolloutStatuses),
-  batch: z.number().int().nullable(),
-  batches: z.number().int().nullable(),
-  counts: z.record(z.string(), z.number()),
-  waiting_for: z.string().nullable(),
-  since: z.string().nullable(),
-  until: z.string().nullable(),
-  next_rule: z.string().nullable(),
-  commands: z.array(z.string()),
-});
 const PageQuery = pageQuery(TimeAndId).extend({ image: text(600).optional() });
 
 export function rolloutRoutes(deps: ApiDeps): Route[] {
@@ -81,12 +68,12 @@ export function rolloutRoutes(deps: ApiDeps): Route[] {
       answers: {
         200: {
           description: 'From the workflow itself, or from its last record when it does not answer',
-          schema: Status,
+          schema: RolloutStatusShown,
         },
       },
       handle: async ({ params }) => {
         const row = await findRollout(deps, params.id);
-        return { status: 200, body: (await liveStatus(deps, row)) ?? recorded(row) };
+        return { status: 200, body: (await liveStatus(deps, row)) ?? (await recordedStatus(deps, row)) };
       },
     }),
   ];
@@ -97,14 +84,6 @@ export async function findRollout({ pool }: ApiDeps, id: string): Promise<Rollou
   const row = await readRollout(pool, id);
   if (row === null) throw notFound('rollout', id);
   return row;
-}
-
-/** What the workflow says of itself; null where it does not run, or does not answer. What is recorded trails it by a moment. */
-export async function liveStatus({ temporal }: ApiDeps, row: RolloutRow): Promise<RolloutStatusView | null> {
-  if (row.dispatched_at === null || row.ended_at !== null) return null;
-  const live = await temporal.status(row.workflow_id);
-  // The workflow id is shared by all rollouts of a tag: another one may be answering by now.
-  return live?.rollout_id === row.id ? live : null;
 }
 
 async function list(
@@ -137,34 +116,4 @@ async function list(
     (row) => [row.created_key, row.id],
   );
   return { status: 200, body: { rollouts: items, next_cursor } };
-}
-
-/** The workflow's last record, under the state that the row has now. */
-function recorded(row: RolloutRow): z.infer<typeof Status> {
-  const waitsForStart = row.dispatched_at === null && row.ended_at === null;
-  return {
-    batch: null,
-    batches: null,
-    counts: {},
-    since: (row.started_at ?? row.created_at).toISOString(),
-    until: null,
-    next_rule: null,
-    ...row.progress,
-    ...(row.ended_at === null ? {} : { until: null, next_rule: null, since: row.ended_at.toISOString() }),
-    waiting_for: waitsForStart ? waitingForStart(row) : row.ended_at === null ? waitingFor(row.progress) : null,
-    rollout_id: row.id,
-    status: row.status,
-    commands: availableCommands(row.status),
-  };
-}
-
-/** What its last try to start left says more, where it is a wait and not a failure. */
-function waitingForStart({ dispatch_error: said }: RolloutRow): string {
-  if (said === null || !/^(queued|waits for) /.test(said)) return 'the start of its workflow';
-  return said.replace(/^waits for /, '');
-}
-
-function waitingFor(progress: Record<string, unknown> | null): string | null {
-  const text = progress?.['waiting_for'];
-  return typeof text === 'string' ? text : null;
 }

@@ -141,6 +141,33 @@ describe('reading rollouts', () => {
     expect(rest.next_cursor).toBeNull();
   });
 
+  test.each<[string, unknown, string | null]>([
+    [
+      'by name',
+      {
+        1: {
+          services: [
+            { serviceName: 'db', imageName: 'b:1' },
+            { serviceName: 'web', imageName: 'a:2' },
+          ],
+        },
+      },
+      'a:2',
+    ],
+    ['as older agents write it', { 1: { services: [{ serviceName: 'web', config: { image: 'a:1' } }] } }, 'a:1'],
+    ['of another app', { 2: { services: [{ serviceName: 'web', imageName: 'a:2' }] } }, null],
+    ['in no shape at all', { 1: { services: 'none' } }, null],
+  ])('a device is shown with the image that its newest report names: %s', async (_, apps, current) => {
+    const id = await rollout();
+    await addDevices(id, 1, 'health_checking', 1);
+    await rig.database.pool.query(
+      'insert into device_current_state (device_uuid, apps) select device_uuid, $2 from device_rollout_status where rollout_id = $1',
+      [id, JSON.stringify(apps)],
+    );
+    const { devices } = (await rig.admin('GET', `/api/v1/rollouts/${id}/devices`)).json;
+    expect(devices).toMatchObject([{ previous: [{ image: 'a:1' }], target: 'a:2', current }]);
+  });
+
   test('events in order, page by page', async () => {
     const id = await rollout();
     await rig.database.pool.query(
@@ -176,6 +203,24 @@ describe('reading rollouts', () => {
     expect((await rig.admin('GET', `/api/v1/rollouts/${waiting}/status`)).json.waiting_for).toBe(
       'the start of its workflow',
     );
+  });
+
+  test('once no workflow answers, the status counts the devices where they are', async () => {
+    const id = await rollout({
+      status: 'completed',
+      ended: true,
+      progress: { batch: 1, batches: 3, counts: { told: 1 }, waiting_for: 'health of 1 device' },
+    });
+    await rig.database.pool.query(
+      `insert into rollout_batches (rollout_id, number, planned, status, started_at) values ($1, 1, 1, 'passed', now()), ($1, 2, 2, 'passed', now())`,
+      [id],
+    );
+    await addDevices(id, 1, 'completed', 1);
+    await addDevices(id, 2, 'completed', 2);
+    expect((await rig.admin('GET', `/api/v1/rollouts/${id}/status`)).json).toMatchObject({
+      ...{ status: 'completed', batch: 2, batches: 2, waiting_for: null },
+      counts: { planned: 3, attempted: 3, healthy: 3, told: 0 },
+    });
   });
 
   test('404 for an unknown rollout, on every route', async () => {
@@ -240,6 +285,25 @@ describe('commands', () => {
       rig.temporal.view = view;
       expect((await command(id, 'approve')).status).toBe(202);
     }
+  });
+
+  test('exclude says which devices have no part in the rollout, and is refused where none has', async () => {
+    const id = await rollout();
+    await addDevices(id, 1, 'scheduled', 1);
+    await rig.database.pool.query('update image_rollouts set planned_at = now() where id = $1', [id]);
+    const { json } = await rig.admin('GET', `/api/v1/rollouts/${id}/devices`);
+    const [known, stranger] = [json.devices[0].device_uuid as string, randomUUID()];
+    expect((await command(id, 'exclude', { devices: [known, stranger] })).json.effect).toContain(
+      '1 of the 2 named have no part in it',
+    );
+    const refused = await command(id, 'exclude', { devices: [stranger] });
+    expect([refused.status, refused.json.detail]).toEqual([409, expect.stringContaining('none of these devices')]);
+    expect(rig.temporal.signals).toHaveLength(1);
+  });
+
+  test('advance says that the batches become one where that is asked for', async () => {
+    const { json } = await command(await rollout(), 'advance', { to: 'all' });
+    expect(json.effect).toContain('the batches that have not started become one');
   });
 
   test('503 while the workflow has not started or Temporal is away, 409 when somebody terminated it', async () => {

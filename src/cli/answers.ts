@@ -98,9 +98,12 @@ export const ImageApproval = z.looseObject({
   status: z.string(),
   requested_by: z.string(),
   requested_at: z.string(),
+  decided_by: z.string().nullish(),
+  decision_reason: z.string().nullish(),
   outcome: z.string().nullish(),
   rollout_id: z.string().nullish(),
 });
+export type ImageApproval = z.infer<typeof ImageApproval>;
 export const ImageApprovalList = z.object({
   image_approvals: z.array(ImageApproval),
   next_cursor: z.string().nullish(),

@@ -58,6 +58,8 @@ const PreviewedBatch = z.looseObject({
 });
 export type PreviewedBatch = z.infer<typeof PreviewedBatch>;
 
+const OlderRollout = z.looseObject({ rollout_id: z.string(), tag: z.string(), devices: z.number() });
+
 const PreviewedPlan = z.looseObject({
   strategy: z.string().nullish(),
   requires_approval: z.boolean(),
@@ -66,7 +68,8 @@ const PreviewedPlan = z.looseObject({
   counts: Counts,
   batches: z.array(PreviewedBatch),
   left_out: z.array(z.looseObject({ reason: z.string(), count: z.number() })),
-  takes_over_from: z.array(z.looseObject({ rollout_id: z.string(), tag: z.string(), devices: z.number() })),
+  takes_over_from: z.array(OlderRollout),
+  starts_after: z.array(OlderRollout).default([]),
   earliest_end: z.string().nullish(),
   catch_up_until: z.string().nullish(),
 });

@@ -23,13 +23,12 @@ export function activityAttempts(history: History): ActivityAttempt[] {
 }
 
 /**
- * Workflow tasks that did not end well, by their cause. One that wanted to end the workflow just as a signal came is no
- * failure: the server has it done again with the signal (`UNHANDLED_COMMAND`).
+ * Workflow tasks that failed, by their cause. One that wanted to end the workflow just as a signal came did not: the server has
+ * it done again with the signal (`UNHANDLED_COMMAND`). Nor did one that timed out: it went to a worker that is gone.
  */
 export function failedTasks(history: History): string[] {
-  const { WorkflowTaskFailedCause, EventType } = temporal.api.enums.v1;
-  return (history.events ?? []).flatMap(({ eventType, workflowTaskFailedEventAttributes: failed }) => {
-    if (eventType === EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT) return ['timed out'];
+  const { WorkflowTaskFailedCause } = temporal.api.enums.v1;
+  return (history.events ?? []).flatMap(({ workflowTaskFailedEventAttributes: failed }) => {
     if (failed == null || failed.cause === WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND)
       return [];
     return [`${WorkflowTaskFailedCause[failed.cause ?? 0] ?? 'unknown'}: ${failed.failure?.message ?? ''}`];

@@ -145,9 +145,9 @@ async function moveAll(
 }
 
 /**
- * Moves a device from the state and version it was judged in; if either changed meanwhile, somebody else was first. A device
- * that runs something else because its target was changed by somebody is not a failure of this rollout, and one that only says
- * that it is well proves what somebody gave it: the rollout lets go of it.
+ * Moves a device from the state and version it was judged in; if either changed meanwhile, or a newer rollout took it, somebody
+ * else was first. A device that runs something else because its target was changed by somebody is not a failure of this
+ * rollout, and one that only says that it is well proves what somebody gave it: the rollout lets go of it.
  */
 async function moveDevice(
   pool: Pool,
@@ -167,7 +167,7 @@ async function moveDevice(
               healthy_since = case when $5 = 'health_checking' then fleetwave.now() when $5 = 'completed' then healthy_since end,
               failed_at = case when $5 = 'failed' and not edited then fleetwave.now() else failed_at end
          from target
-        where rollout_id = $1 and device_uuid = $2 and status = $3 and target_version = $4
+        where rollout_id = $1 and device_uuid = $2 and status = $3 and target_version = $4 and active
        returning batch, status, reason
      )
      insert into rollout_events (rollout_id, type, device_uuid, batch, actor, reason)

@@ -106,6 +106,27 @@ describe('what a device goes back to is its last healthy image', () => {
     },
   );
 
+  // Found by the model: a report that is being judged in the moment in which a newer rollout takes the device over.
+  it('not one that it proves to an ended rollout after a newer one has taken it over', async () => {
+    const [device] = await seedDevices(database.pool, 1, () => appWith('redis:1.0'));
+    const cancelled = await told('1.1');
+    await end(cancelled, 'cancelled');
+    const taking = await database.pool.connect();
+    await taking.query('begin');
+    await taking.query('update device_rollout_status set active = false where rollout_id = $1', [cancelled]);
+    const reported = report(device?.uuid ?? '', '1.1');
+    for (let waiting = 0; waiting === 0;) {
+      const { rows } = await database.pool.query<{ waiting: number }>(
+        `select count(*)::int as waiting from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,
+      );
+      waiting = rows[0]?.waiting ?? 0;
+    }
+    await taking.query('commit');
+    taking.release();
+    await reported;
+    expect(await deviceRows(database.pool, cancelled)).toMatchObject([{ status: 'scheduled', active: false }]);
+  });
+
   it('through two rollouts that it never proved', async () => {
     await seedDevices(database.pool, 1, () => appWith('redis:1.0'));
     await told('1.1');

@@ -25,6 +25,7 @@ export class StandsStill extends Error {}
 export interface Station {
   gateway: TemporalGateway;
   restart(): Promise<void>;
+  stop(): Promise<void>;
 }
 
 export interface ModelRig {
@@ -39,9 +40,10 @@ export interface ModelRig {
   failures: string[];
   /**
    * Keeps workflows in memory between their tasks, or rebuilds them from their history each time. Only the latter may be
-   * restarted: the test server goes on giving tasks to the queue of a worker that is gone.
+   * restarted: the test server goes on giving tasks to the queue of a worker that is gone. One for each sequence: it also loses
+   * the first task after a poll that has waited for its whole minute.
    */
-  station(cached: boolean): Station;
+  station(cached: boolean): Promise<Station>;
   /** Lets this much time go by. */
   sleep(ms: number): Promise<void>;
   /** Lets this much time go by, and waits until nothing is under way. */
@@ -65,13 +67,11 @@ function whileAlive(sleep: Promise<void>, problem: (startedAt: number) => Error 
 
 /** Real time that may go by while activities are under way, on a machine that has much else to do: longer, and something hangs. */
 const HANGS_MS = 300_000;
-/** Real time after which the clock is released: see `release`. */
-const RELEASE_AFTER_MS = 6000;
 /**
- * Real time that may go by without one. Longer, and the server waits for a task that it has given to nobody: as long as one is
- * out it skips no time, not even up to the task's own time-out.
+ * Real time that may go by without one. Longer, and the server waits for a workflow task that it says it has started and that no
+ * worker has got (seen where a signal comes just as a timer is set): as long as it is out no time is skipped.
  */
-const STANDS_STILL_MS = 40_000;
+const STANDS_STILL_MS = 15_000;
 const REST_MS = 1500;
 const RECHECK_MS = 400;
 
@@ -90,35 +90,10 @@ export async function createModelRig(): Promise<ModelRig> {
   /** When an activity was last under way. */
   let busyAt = 0;
 
-  let released = false;
-
-  let releases = 0;
-
-  /**
-   * The server skips no time while a task is out. One that it gave to nobody never comes back, and its own time-out is far away
-   * then: for the rest of this wait the clock skips all the same, past that time-out. Where that does not help, the server has
-   * forgotten a task in its count, which is put right for good.
-   */
-  function release(): void {
-    if (released) return;
-    released = true;
-    releases += 1;
-    if (releases === 1) process.stderr.write('model: the test server waits for a task that nobody has\n');
-    env.connection.testService?.unlockTimeSkipping({}).catch(() => undefined);
-  }
-
-  async function holdAgain(): Promise<void> {
-    if (!released) return;
-    released = false;
-    if (releases % 2 === 1) await env.connection.testService?.lockTimeSkipping({});
-  }
-
   function problem(startedAt: number): Error | null {
     const now = Date.now();
     if (underWay > 0) busyAt = now;
-    const stillMs = now - Math.max(busyAt, startedAt);
-    if (stillMs > RELEASE_AFTER_MS) release();
-    if (stillMs > STANDS_STILL_MS) {
+    if (now - Math.max(busyAt, startedAt) > STANDS_STILL_MS) {
       rig.spoiled = true;
       return new StandsStill('the server skips no time, with no activity under way');
     }
@@ -160,7 +135,7 @@ export async function createModelRig(): Promise<ModelRig> {
     ]),
   );
 
-  async function startStation(cached: boolean): Promise<Station & { stop(): Promise<void> }> {
+  async function startStation(cached: boolean): Promise<Station> {
     const taskQueue = `model-${randomUUID()}`;
     const { log } = recordingLogger();
     const config = loadConfig({ TEMPORAL_ADDRESS: env.address, FLEETWAVE_TASK_QUEUE: taskQueue });
@@ -193,7 +168,6 @@ export async function createModelRig(): Promise<ModelRig> {
       },
     };
   }
-  const stations = { cached: await startStation(true), rebuilt: await startStation(false) };
 
   const rig: ModelRig = {
     spoiled: false,
@@ -203,11 +177,8 @@ export async function createModelRig(): Promise<ModelRig> {
     clock,
     crash,
     failures,
-    station: (cached) => (cached ? stations.cached : stations.rebuilt),
-    async sleep(ms) {
-      await whileAlive(env.sleep(ms), problem);
-      await holdAgain();
-    },
+    station: startStation,
+    sleep: (ms) => whileAlive(env.sleep(ms), problem),
     async rest(ms = REST_MS) {
       called.clear();
       const started = Date.now();
@@ -222,8 +193,6 @@ export async function createModelRig(): Promise<ModelRig> {
       await clock.sync();
     },
     async close() {
-      await stations.cached.stop();
-      await stations.rebuilt.stop();
       await database.drop();
       await close();
     },

@@ -52,6 +52,7 @@ export async function runScenario(rig: ModelRig, scenario: Scenario, replay: boo
   } finally {
     rig.failures.length = 0;
     if (!rig.spoiled) await endPlay(play);
+    await play.station.stop();
   }
 }
 

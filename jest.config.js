@@ -39,7 +39,7 @@ module.exports = {
     layer('api', 60, servers),
     layer('integration', 240, servers),
     layer('replay', 60),
-    layer('model', 1800, servers),
+    layer('model', 3000, servers),
     layer('e2e', 300, servers),
   ],
 };

@@ -105,8 +105,10 @@ export const Settings = z.object({
   PATH: z.string().optional().describe('Where programs such as `temporal`, `go` and `docker-registry` are looked for.'),
   FLEETWAVE_URL: z
     .url({ protocol: /^https?$/ })
-    .default('http://127.0.0.1:4002')
-    .describe('Where the `fleetwave` command finds the HTTP API.'),
+    .optional()
+    .describe(
+      'Where the `fleetwave` command finds the HTTP API. Unset, it is that of the embedded stack where one runs, else `http://127.0.0.1:4002`.',
+    ),
   FLEETWAVE_TOKEN: z
     .string()
     .min(1)

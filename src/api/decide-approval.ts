@@ -11,6 +11,7 @@ import {
   type ApprovalRequestRow,
 } from '../db/image-approvals';
 import { approveTag } from '../db/image-tags';
+import { addRejectionReason } from '../db/rejection-reason';
 import { inTransaction } from '../db/transaction';
 import type { ImageReference } from '../domain/image-reference';
 import { acceptPush, leading, starts } from '../intake/accept-push';
@@ -51,16 +52,35 @@ export async function approveRequest(pool: Pool, id: string, decider: Decider): 
   return decided;
 }
 
-/** Keeps the push out, and its repetitions, until somebody asks again. @throws HttpProblem 404, 409 where it is decided otherwise. */
+/**
+ * Keeps the push out, and its repetitions, until somebody asks again. Once more with a reason gives it to a rejection that has none.
+ * @throws HttpProblem 404, 409 where it is decided otherwise, or for another reason.
+ */
 export async function rejectRequest(pool: Pool, id: string, decider: Decider): Promise<ApprovalRequestRow> {
   const decided = await decide(pool, id, async (client, request) => {
-    if (request.status === 'rejected') return request;
+    if (request.status === 'rejected') return rejectAgain(client, request, decider);
     if (request.status !== 'pending') return refused(request);
     const rejected = await decideRequest(client, id, { status: 'rejected', by: decider.actor, reason: decider.reason });
     return rejected ?? request;
   });
   if (decided instanceof HttpProblem) throw decided;
   return decided;
+}
+
+/** A reason that is not kept must not look as if it were. */
+async function rejectAgain(
+  client: PoolClient,
+  request: ApprovalRequestRow,
+  { reason }: Decider,
+): Promise<ApprovalRequestRow | HttpProblem> {
+  if (reason === null || reason === request.decision_reason) return request;
+  if (request.decision_reason !== null)
+    return conflict(
+      'approval-decided',
+      `${request.decided_by ?? 'somebody'} has rejected this request already: ${request.decision_reason}`,
+    );
+  await addRejectionReason(client, request.id, reason);
+  return { ...request, decision_reason: reason };
 }
 
 /**

@@ -33,13 +33,19 @@ function uuid(message: string) {
 }
 
 /** `{"ring": "canary"}` */
-export const Tags = z.record(text(64), text(256)).refine((tags) => Object.keys(tags).length <= 64, 'at most 64 tags');
+export const Tags = z
+  .record(text(64), text(256), {
+    // A list of `ring:canary` is what batches[].tag and a query's tag make people write here.
+    error: (issue) =>
+      issue.code === 'invalid_type' ? 'must be an object of keys and values, such as {"ring": "canary"}' : undefined,
+  })
+  .refine((tags) => Object.keys(tags).length <= 64, 'at most 64 tags');
 
 /** `ring:canary`, where the value may hold a colon itself. */
 export const TagSelector = z
-  .string()
+  .string('must be key:value in one text, such as "ring:canary"')
   .max(321)
-  .regex(/^[^:\u0000-\u001f]{1,64}:[^\u0000-\u001f]{1,256}$/, 'must be key:value')
+  .regex(/^[^:\u0000-\u001f]{1,64}:[^\u0000-\u001f]{1,256}$/, 'must be key:value, such as ring:canary')
   .meta({ example: 'ring:canary' });
 
 /** Of an image. */

@@ -123,7 +123,9 @@ export function imageApprovalRoutes({ pool, dispatcher }: ApiDeps): Route[] {
       body: jsonBody(Decision, { optional: true }),
       answers: {
         200: { description: 'Rejected', schema: Request },
-        409: { description: 'Decided otherwise' },
+        409: {
+          description: 'Decided otherwise, or rejected already for another reason; `detail` says by whom and why',
+        },
       },
       handle: async ({ params, body, actor }) => ({
         status: 200,

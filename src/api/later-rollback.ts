@@ -1,5 +1,4 @@
 import { readDevicePart, readLeftToPutBack } from '../db/put-back-facts';
-import { reopenedFrom } from '../db/reopen';
 import type { RolloutRow } from '../db/rollouts-read';
 import { commandEffect } from '../domain/commands';
 import { rollbackWorkflowId } from '../domain/ids';
@@ -23,15 +22,16 @@ export function isReopened({ id, ended_at, workflow_id }: RolloutRow): boolean {
 }
 
 /**
- * Starts the rollback of a rollout that has ended, or finds it started already. When this returns, Temporal has it: a process
- * that dies before it answers loses nothing, and asking again starts nothing twice.
- * @returns what it does. @throws HttpProblem 409 where there is nothing to put back.
+ * Starts the rollback of a rollout that has ended. When this returns, Temporal has it: a process that dies before it answers
+ * loses nothing, and whoever asks again reads that it is under way.
+ * @returns what it does. @throws HttpProblem 409 where there is nothing to put back, or it is being put back already.
  */
 export async function rollBackEnded(deps: ApiDeps, rollout: RolloutRow, asked: Asked): Promise<string> {
   const { id } = rollout;
   if (isReopened(rollout)) {
+    // A workflow that somebody terminated puts nothing back any more: whoever asks starts another one.
     if (await endIfLost(deps, id)) return rollBackEnded(deps, await findRollout(deps, id), asked);
-    return effectFor((await reopenedFrom(deps.pool, id)) ?? 'completed');
+    return effectFor('rolling_back');
   }
   const effect = effectFor(rollout.status);
   const nothing = nothingToPutBack(await readLeftToPutBack(deps.pool, id));
@@ -39,10 +39,12 @@ export async function rollBackEnded(deps: ApiDeps, rollout: RolloutRow, asked: A
   const workflowId = rollbackWorkflowId(id);
   const request = startRequest(rollout, asked, { workflowId, type: rollbackWorkflowType });
   const started = await deps.temporal.start({ ...request, summary: `${request.summary}, after its end` });
-  if (started === 'already_running') await requireNotClosing(deps, id, workflowId);
-  return effect;
+  if (started !== 'already_running') return effect;
+  await requireNotClosing(deps, id, workflowId);
+  return effectFor('rolling_back');
 }
 
+/** What the table of commands says of `rollback` in this state. @throws HttpProblem 409 where that is nothing. */
 function effectFor(status: RolloutRow['status']): string {
   const effect = commandEffect('rollback', status);
   if (!effect.applies) throw doesNotApply(effect.why);
@@ -78,7 +80,10 @@ export async function deviceRollback({ pool }: ApiDeps, rollout: RolloutRow, dev
   return effect.effect;
 }
 
-/** Starts the rollback of one device of a rollout that has ended, or finds it started already. */
+/**
+ * Starts the rollback of one device of a rollout that has ended.
+ * @throws HttpProblem 409 while one runs: only Temporal knows, as a device that a cancelled one left behind looks the same.
+ */
 export async function rollBackDeviceOfEnded(
   deps: ApiDeps,
   rollout: RolloutRow,
@@ -87,11 +92,12 @@ export async function rollBackDeviceOfEnded(
 ): Promise<void> {
   const workflowId = rollbackWorkflowId(rollout.id, deviceUuid);
   const request = startRequest(rollout, asked, { workflowId, type: deviceRollbackWorkflowType });
-  await deps.temporal.start({
+  const started = await deps.temporal.start({
     ...request,
     input: { ...request.input, deviceUuid },
     summary: `${request.summary}, device ${deviceUuid}`,
   });
+  if (started === 'already_running') throw doesNotApply('it is being put back already');
 }
 
 function startRequest(

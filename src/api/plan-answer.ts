@@ -26,6 +26,8 @@ const BatchAnswer = z.object({
   ...Named,
 });
 
+const OlderRollout = z.object({ rollout_id: Uuid, tag: z.string(), workflow_id: z.string(), devices: z.number() });
+
 export const PlanAnswer = z.object({
   strategy: z.enum(strategies),
   requires_approval: z.boolean(),
@@ -43,9 +45,12 @@ export const PlanAnswer = z.object({
   }),
   batches: z.array(BatchAnswer),
   left_out: z.array(z.object({ reason: z.string(), count: z.number(), ...Named })),
-  takes_over_from: z.array(
-    z.object({ rollout_id: Uuid, tag: z.string(), workflow_id: z.string(), devices: z.number() }),
-  ),
+  takes_over_from: z.array(OlderRollout).describe('Whose devices it takes; none under `on_newer: queue`.'),
+  starts_after: z
+    .array(OlderRollout)
+    .describe(
+      'Under `on_newer: queue`, the older rollouts that have devices of this plan: it starts when they have ended. The times are those of a start now, and count from then.',
+    ),
   earliest_end: Time.describe(
     'With delays, windows, freezes and soaks; without approvals, the wait for health, and devices that are offline. Null for never.',
   ),
@@ -82,6 +87,7 @@ export function planAnswer(
   }));
   const offline = sum(timed.map((batch) => batch.offline));
   const { endsAtMs } = times;
+  const queues = rules.onNewer === 'queue';
   return {
     strategy: rules.strategy,
     requires_approval: rules.requiresApproval,
@@ -97,7 +103,8 @@ export function planAnswer(
     },
     batches: timed,
     left_out,
-    takes_over_from,
+    takes_over_from: queues ? [] : takes_over_from,
+    starts_after: queues ? takes_over_from : [],
     earliest_end: iso(endsAtMs),
     catch_up_until: offline === 0 || endsAtMs === null ? null : iso(endsAtMs + rules.catchUpHours * 3_600_000),
   };

@@ -121,7 +121,7 @@ const fieldDocs: Readonly<Record<string, FieldDoc>> = {
   },
   fleet_id: { meaning: 'Only devices of this fleet; null does not narrow.', example: 'lab', default: null },
   device_tags: {
-    meaning: 'Only devices with all of these tags; null does not narrow.',
+    meaning: 'Only devices with all of these tags, as an object: `{"ring": "canary"}`; null does not narrow.',
     example: { ring: 'canary' },
     default: null,
   },

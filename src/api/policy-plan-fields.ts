@@ -42,7 +42,7 @@ const Step = z
   .strictObject({
     percent: z.number().min(1).max(100).optional().describe('Share of the planned devices up to and with this batch.'),
     count: z.number().int().min(1).max(1_000_000).optional().describe('So many devices.'),
-    tag: TagSelector.optional().describe('All devices with this tag, as `key:value`.'),
+    tag: TagSelector.optional().describe('All devices with this tag, as one text `key:value`: `"ring:canary"`.'),
     fleet_id: text(128).optional().describe('All devices of this fleet.'),
     approval: z.boolean().optional().describe('Wait for `approve` before this batch.'),
     delay_seconds: seconds(YEAR)

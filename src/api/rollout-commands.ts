@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { finishRollout } from '../db/finish';
 import { storedPlan } from '../db/preview-plan';
+import { countStrangers } from '../db/put-back-facts';
 import { readRollout } from '../db/rollout-facts';
 import type { RolloutRow } from '../db/rollouts-read';
 import { commandDescriptions, commandEffect, commands, type Command } from '../domain/commands';
-import { isFinal } from '../domain/rollout-states';
+import { isFinal, type RolloutStatus } from '../domain/rollout-states';
 import type { CommandPayload } from '../workflows/messages';
 import { jsonBody } from './body';
 import type { ApiDeps } from './deps';
@@ -13,6 +14,7 @@ import { deviceRollback, isReopened, rollBackDeviceOfEnded, rollBackEnded } from
 import { requirePlanAmong } from './plan-changed';
 import { PlanHash } from './plan-hash';
 import { HttpProblem } from './problem';
+import { liveStatus } from './rollout-status';
 import { findRollout } from './rollouts';
 import { route, type Answer, type Route } from './route';
 
@@ -64,15 +66,40 @@ function commandRoute(deps: ApiDeps, name: string, command: Command): Route {
       const payload = payloadOf(body, actor);
       if (command === 'rollback' && (isFinal(rollout.status) || isReopened(rollout)))
         return accepted(rollout, name, await rollBackEnded(deps, rollout, payload));
-      const effect = commandEffect(command, rollout.status);
+      const effect = commandEffect(command, await statusNow(deps, rollout));
       if (!effect.applies) throw new HttpProblem(409, 'command-does-not-apply', `${name}: ${effect.why}`);
+      const said = await effectOn(deps, rollout.id, body, effect.effect);
+      if (said === null) throw new HttpProblem(409, 'command-does-not-apply', `${name}: ${NO_PART}`);
       if (body.plan_hash !== undefined) await requireStoredPlan(deps, rollout.id, body.plan_hash);
       if (rollout.dispatched_at === null && command === 'cancel')
-        return end(deps, rollout, { name, effect: effect.effect }, body.reason ?? `cancelled by ${actor}`, actor);
+        return end(deps, rollout, { name, effect: said }, body.reason ?? `cancelled by ${actor}`, actor);
       if (rollout.dispatched_at === null) throw notStarted(rollout);
-      return send(deps, rollout, { name, command, effect: effect.effect }, payload);
+      return send(deps, rollout, { name, command, effect: said }, payload);
     },
   });
+}
+
+const NO_PART = 'none of these devices has a part in this rollout: GET /rollouts/:id/devices lists those that have';
+
+/** The effect as far as it depends on what was asked for; null where that concerns nobody. */
+async function effectOn(
+  { pool }: ApiDeps,
+  rolloutId: string,
+  { devices = [], to }: CommandBody,
+  effect: string,
+): Promise<string | null> {
+  if (to === 'all') return `${effect}; the batches that have not started become one`;
+  const strangers = devices.length === 0 ? 0 : await countStrangers(pool, rolloutId, devices);
+  if (strangers === 0) return effect;
+  if (strangers === devices.length) return null;
+  return `${effect}; ${strangers} of the ${devices.length} named have no part in it`;
+}
+
+/** By the workflow's own word: whoever has just read that it waits for an approval must not be told that nothing does. */
+async function statusNow(deps: ApiDeps, rollout: RolloutRow): Promise<RolloutStatus> {
+  const live = await liveStatus(deps, rollout);
+  // It says its ending a moment before that is written, and what comes after an ending needs what is written.
+  return live === null || isFinal(live.status) ? rollout.status : live.status;
 }
 
 function deviceRollbackRoute(deps: ApiDeps): Route {

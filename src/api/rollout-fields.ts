@@ -110,7 +110,8 @@ export function shownBatch(
   };
 }
 
-function countsOf(counted: readonly DeviceCount[], leftOut: number): PublicCounts {
+/** In the words of the answer, from devices as they were counted; `leftOut` of those without a batch are not on target. */
+export function countsOf(counted: readonly DeviceCount[], leftOut: number): PublicCounts {
   const planned: StatusCounts = {};
   let notPlanned = 0;
   for (const { unplanned, kind, devices } of counted) {

@@ -1,33 +1,16 @@
 import { z } from 'zod';
 import { normalizedImage } from '../db/devices';
 import { countDevices, listRollouts, readRollout, readRolloutBatches, type RolloutRow } from '../db/rollouts-read';
-import { availableCommands } from '../domain/commands';
-import { describeResolution } from '../domain/resolution';
 import { rolloutStatuses } from '../domain/rollout-states';
 import { page } from './cursor';
 import type { ApiDeps } from './deps';
 import { idParams, pageQuery, text, TimeAndId } from './fields';
 import { invalidInput, notFound } from './problem';
+import { liveStatus, recordedStatus, RolloutStatusShown } from './rollout-status';
 import { Rollout, RolloutWithBatches, shownBatch, shownRollout } from './rollout-fields';
 import { route, type Answer, type Route } from './route';
 
 const Page = z.object({ rollouts: z.array(Rollout), next_cursor: z.string().nullable() });
-const Status = z.object({
-  rollout_id: z.string(),
-  status: z.enum(rolloutStatuses),
-  batch: z.number().int().nullable(),
-  batches: z.number().int().nullable(),
-  counts: z.record(z.string(), z.number()),
-  waiting_for: z.string().nullable(),
-  since: z.string().nullable(),
-  until: z.string().nullable(),
-  next_rule: z.string().nullable(),
-  resolved: z
-    .string()
-    .nullable()
-    .describe('What its registry said of the tag, or `unknown:` and why; null before it was asked.'),
-  commands: z.array(z.string()),
-});
 const PageQuery = pageQuery(TimeAndId).extend({ image: text(600).optional() });
 
 export function rolloutRoutes(deps: ApiDeps): Route[] {
@@ -85,15 +68,12 @@ export function rolloutRoutes(deps: ApiDeps): Route[] {
       answers: {
         200: {
           description: 'From the workflow itself, or from its last record when it does not answer',
-          schema: Status,
+          schema: RolloutStatusShown,
         },
       },
       handle: async ({ params }) => {
         const row = await findRollout(deps, params.id);
-        const live =
-          row.dispatched_at === null || row.ended_at !== null ? null : await deps.temporal.status(row.workflow_id);
-        // The workflow id is shared by all rollouts of a tag: another one may be answering by now.
-        return { status: 200, body: live?.rollout_id === row.id ? live : recorded(row) };
+        return { status: 200, body: (await liveStatus(deps, row)) ?? (await recordedStatus(deps, row)) };
       },
     }),
   ];
@@ -136,36 +116,4 @@ async function list(
     (row) => [row.created_key, row.id],
   );
   return { status: 200, body: { rollouts: items, next_cursor } };
-}
-
-/** The workflow's last record, under the state that the row has now. */
-function recorded(row: RolloutRow): z.infer<typeof Status> {
-  const waitsForStart = row.dispatched_at === null && row.ended_at === null;
-  return {
-    batch: null,
-    batches: null,
-    counts: {},
-    since: (row.started_at ?? row.created_at).toISOString(),
-    until: waitsForStart ? (row.gathers_until?.toISOString() ?? null) : null,
-    next_rule: null,
-    resolved: row.resolution === null ? null : describeResolution(row.resolution, row.digest),
-    ...row.progress,
-    ...(row.ended_at === null ? {} : { until: null, next_rule: null, since: row.ended_at.toISOString() }),
-    waiting_for: waitsForStart ? waitingForStart(row) : row.ended_at === null ? waitingFor(row.progress) : null,
-    rollout_id: row.id,
-    status: row.status,
-    commands: availableCommands(row.status),
-  };
-}
-
-/** What its last try to start left says more, where it is a wait and not a failure. */
-function waitingForStart({ dispatch_error: said, gathers_until: until }: RolloutRow): string {
-  if (said === null && until !== null && until.getTime() > Date.now()) return 'other events of the same push';
-  if (said === null || !/^(queued|waits for) /.test(said)) return 'the start of its workflow';
-  return said.replace(/^waits for /, '');
-}
-
-function waitingFor(progress: Record<string, unknown> | null): string | null {
-  const text = progress?.['waiting_for'];
-  return typeof text === 'string' ? text : null;
 }

@@ -16,10 +16,10 @@ const Days = z
   });
 
 const Window = z.strictObject({
-  days: Days.describe('The local days on which it starts.'),
-  from: Clock.describe('Local time at which it opens.'),
+  days: Days.describe('The local days on which it starts, each once: `["sat", "sun"]`.'),
+  from: Clock.describe('Local time at which it opens, as `HH:MM`: `"01:30"`.'),
   to: Clock.describe(
-    'Local time at which it closes, on the next day where it is not after `from`; equal to `from` for 24 hours.',
+    'Local time at which it closes, as `HH:MM`, on the next day where it is not after `from`; equal to `from` for 24 hours.',
   ),
   timezone: z
     .string()
@@ -29,7 +29,7 @@ const Window = z.strictObject({
       (name) => name === 'device' || isZone(name),
       'must be `device`, for the time zone of each device, or an IANA time zone such as Europe/Berlin',
     )
-    .describe('An IANA time zone, or `device` for that of each device.'),
+    .describe('An IANA time zone such as `Europe/Berlin`, or `device` for that of each device.'),
 });
 
 /** When target state may be written. */

@@ -58,6 +58,8 @@ const PreviewedBatch = z.looseObject({
 });
 export type PreviewedBatch = z.infer<typeof PreviewedBatch>;
 
+const OlderRollout = z.looseObject({ rollout_id: z.string(), tag: z.string(), devices: z.number() });
+
 const PreviewedPlan = z.looseObject({
   strategy: z.string().nullish(),
   requires_approval: z.boolean(),
@@ -68,7 +70,8 @@ const PreviewedPlan = z.looseObject({
   counts: Counts,
   batches: z.array(PreviewedBatch),
   left_out: z.array(z.looseObject({ reason: z.string(), count: z.number() })),
-  takes_over_from: z.array(z.looseObject({ rollout_id: z.string(), tag: z.string(), devices: z.number() })),
+  takes_over_from: z.array(OlderRollout),
+  starts_after: z.array(OlderRollout).default([]),
   earliest_end: z.string().nullish(),
   catch_up_until: z.string().nullish(),
 });
@@ -100,9 +103,12 @@ export const ImageApproval = z.looseObject({
   status: z.string(),
   requested_by: z.string(),
   requested_at: z.string(),
+  decided_by: z.string().nullish(),
+  decision_reason: z.string().nullish(),
   outcome: z.string().nullish(),
   rollout_id: z.string().nullish(),
 });
+export type ImageApproval = z.infer<typeof ImageApproval>;
 export const ImageApprovalList = z.object({
   image_approvals: z.array(ImageApproval),
   next_cursor: z.string().nullish(),
@@ -121,9 +127,28 @@ export const Freeze = z.looseObject({
 export type Freeze = z.infer<typeof Freeze>;
 export const FreezeList = z.object({ freezes: z.array(Freeze), next_cursor: z.string().nullish() });
 
-export const Problem = z.object({
-  title: z.string().optional(),
-  detail: z.string().optional(),
-  request_id: z.string().optional(),
-  errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+export const Triggered = z.looseObject({
+  results: z.array(
+    z.looseObject({
+      outcome: z.string(),
+      rollout_id: z.string().nullish(),
+      detail: z.string().nullish(),
+      approval_id: z.string().nullish(),
+    }),
+  ),
+});
+export type Triggered = z.infer<typeof Triggered>;
+
+export const HoldList = z.object({
+  holds: z.array(
+    z.looseObject({
+      id: z.string(),
+      image: z.string(),
+      tag: z.string(),
+      rollout_id: z.string().nullish(),
+      reason: z.string(),
+      created_at: z.string(),
+    }),
+  ),
+  next_cursor: z.string().nullish(),
 });

@@ -1,10 +1,16 @@
 import { z } from 'zod';
-import { Problem } from './answers';
 import { CliError } from './cli-error';
+import { refusal } from './refusal';
 
 export interface ApiClient {
   get<Schema extends z.ZodType>(path: string, answer: Schema): Promise<z.infer<Schema>>;
-  post<Schema extends z.ZodType>(path: string, body: object, answer: Schema): Promise<z.infer<Schema>>;
+  /** `refusals` are statuses whose body is an answer as well, where it has its shape. */
+  post<Schema extends z.ZodType>(
+    path: string,
+    body: object,
+    answer: Schema,
+    refusals?: readonly number[],
+  ): Promise<z.infer<Schema>>;
   delete(path: string): Promise<void>;
 }
 
@@ -22,6 +28,7 @@ export function createApiClient(access: ApiAccess): ApiClient {
     path: string,
     body: object | undefined,
     answer: Schema,
+    refusals: readonly number[] = [],
   ): Promise<z.infer<Schema>> {
     const url = `${access.url.replace(/\/+$/, '')}/api/v1${path}`;
     const headers = {
@@ -40,15 +47,17 @@ export function createApiClient(access: ApiAccess): ApiClient {
     } catch (error) {
       throw new CliError(unreachable(access.url, error));
     }
-    if (!response.ok) throw new CliError(refusal(response.status, text, access));
-    const parsed = answer.safeParse(parseJson(text));
+    const said = parseJson(text);
+    const parsed = answer.safeParse(said);
+    const isAnswer = response.ok || (refusals.includes(response.status) && parsed.success);
+    if (!isAnswer) throw new CliError(refusal(response.status, said, access));
     if (!parsed.success)
       throw new CliError(`${url} answered with something that is not Fleetwave's API. Is --url right?`);
     return parsed.data;
   }
   return {
     get: (path, answer) => call('GET', path, undefined, answer),
-    post: (path, body, answer) => call('POST', path, body, answer),
+    post: (path, body, answer, refusals) => call('POST', path, body, answer, refusals),
     delete: async (path) => {
       // 204: there is no body, so nothing parses.
       await call('DELETE', path, undefined, z.undefined());
@@ -62,27 +71,6 @@ function unreachable(url: string, error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const code = cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : '';
   return `The API at ${url} cannot be reached${code}. Is it running? Start it with \`npm start\`, or say where it is with --url or FLEETWAVE_URL.`;
-}
-
-/** A problem document (RFC 9457) as sentences, with the remedy that belongs to its status. */
-function refusal(status: number, text: string, access: ApiAccess): string {
-  const parsed = Problem.safeParse(parseJson(text));
-  const problem = parsed.success ? parsed.data : {};
-  const said = problem.detail ?? problem.title ?? `HTTP status ${status}`;
-  const lines = [said, ...(problem.errors ?? []).map(({ path, message }) => `  ${path}: ${message}`)];
-  if (status === 401) {
-    lines.push(
-      access.token === undefined
-        ? 'No token was given: use --token or FLEETWAVE_TOKEN. `npm start` prints its admin token and keeps it in its data directory.'
-        : `The token was not accepted at ${access.url}. Is it of this installation, and still valid?`,
-    );
-  }
-  if (status === 403) lines.push('The token may not do this: commands need the role operator or admin.');
-  if (status >= 500)
-    lines.push(
-      `The fault is the server's; look at its log${problem.request_id === undefined ? '' : ` for request ${problem.request_id}`}.`,
-    );
-  return lines.join('\n');
 }
 
 function parseJson(text: string): unknown {

@@ -1,5 +1,6 @@
 import { ImageApproval, ImageApprovalList } from './answers';
 import type { ApiClient } from './api-client';
+import { requireId } from './rollout-commands';
 import { drawTable } from './table';
 import type { Terminal } from './terminal';
 
@@ -44,15 +45,22 @@ export async function decideApproval(
   reason: string | undefined,
   terminal: Terminal,
 ): Promise<void> {
+  requireId(id, 'request', 'approvals');
   const request = await api.post(
     `/image-approvals/${encodeURIComponent(id)}/${decision}`,
     reason === undefined ? {} : { reason },
     ImageApproval,
   );
-  const image = `${request.image_name}:${request.tag}`;
-  const then =
-    request.rollout_id == null
-      ? (request.outcome ?? 'nothing waits for it')
-      : `${request.outcome ?? ''} ${request.rollout_id}`;
-  terminal.write(`${image} is ${request.status}${request.status === 'approved' ? `: ${then}` : ''}\n`);
+  terminal.write(`${request.image_name}:${request.tag} is ${request.status}${andThen(request)}\n`);
+}
+
+function andThen(request: ImageApproval): string {
+  const { image_name: name, tag, digest, status, decided_by: by, decision_reason: why, outcome, rollout_id } = request;
+  if (status !== 'approved') return ` by ${by ?? 'somebody'}${why == null ? '; no reason was given' : `: ${why}`}`;
+  if (outcome == null) {
+    // What a rejection kept out is not kept for later: an approval after it starts nothing by itself.
+    const image = `${name}:${tag}${digest == null ? '' : `@${digest}`}`;
+    return `: no push waits for it. Push the tag again, or \`fleetwave trigger ${image}\`, to roll it out`;
+  }
+  return `: ${outcome}${rollout_id == null ? '' : ` ${rollout_id}`}`;
 }

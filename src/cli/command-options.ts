@@ -16,6 +16,7 @@ const descriptions: Readonly<Partial<Record<RolloutCommand, string>>> = {
 
 interface Given {
   reason?: string;
+  planHash?: string;
   all?: boolean;
   device?: string;
 }
@@ -39,10 +40,15 @@ export function addRolloutCommands(program: Command, terminal: Terminal): void {
         });
       continue;
     }
+    if (name === 'approve') command.option('--plan-hash <hash>', 'of a preview: refused when the plan is another');
     if (name === 'advance') command.option('--all', 'make the batches that are left one');
     if (name === 'rollback') command.option('--device <uuid>', 'put this device back alone', uuid);
-    command.action(async (id: string, { all, device, ...given }: Given) => {
-      const more = { ...(all === true ? { to: 'all' as const } : {}), ...(device === undefined ? {} : { device }) };
+    command.action(async (id: string, { all, device, planHash, ...given }: Given) => {
+      const more = {
+        ...(all === true ? { to: 'all' as const } : {}),
+        ...(device === undefined ? {} : { device }),
+        ...(planHash === undefined ? {} : { plan_hash: planHash }),
+      };
       await commandRollout(api(), name, id, { ...reasonOf(given), ...more }, terminal);
     });
   }

@@ -1,5 +1,6 @@
 import { Freeze, FreezeList } from './answers';
 import type { ApiClient } from './api-client';
+import { requireId } from './rollout-commands';
 import { drawTable } from './table';
 import type { Terminal } from './terminal';
 
@@ -64,6 +65,7 @@ export async function listFreezes(api: ApiClient, options: FreezeListOptions, te
 }
 
 export async function unfreeze(api: ApiClient, id: string, terminal: Terminal): Promise<void> {
+  requireId(id, 'freeze', 'freezes');
   const path = `/freezes/${encodeURIComponent(id)}`;
   await api.delete(path);
   const { status, ends_at } = await api.get(path, Freeze);

@@ -40,6 +40,9 @@ function writePart({ outcome, detail, policy, plan }: PreviewedPart, terminal: T
   writeFacts(factsOf(plan), terminal);
   if (plan.batches.length > 0) terminal.write(`\n${batchTable(plan.batches)}`);
   writeFacts(endOf(plan), terminal);
+  // Nobody knows when the older one ends; windows and freezes are those of today.
+  if ((outcome === 'queued' || plan.starts_after.length > 0) && plan.batches.length > 0)
+    writeFacts([['times', 'are those of a start now: they count from the end of what it waits for']], terminal);
 }
 
 type Fact = [name: string, value: string];
@@ -57,6 +60,10 @@ function factsOf(plan: PreviewedPlan): Fact[] {
     ...plan.takes_over_from.map(({ devices: count, tag, rollout_id: id }): Fact => [
       'takes',
       `${devices(count)} from the rollout of ${tag}, ${id}`,
+    ]),
+    ...plan.starts_after.map(({ devices: count, tag, rollout_id: id }): Fact => [
+      'after',
+      `starts when the rollout of ${tag} has ended, which has ${devices(count)} of it: ${id}`,
     ]),
     ...(plan.strategy == null ? [] : [['strategy', plan.strategy] as Fact]),
     ...(plan.on_failure == null ? [] : [['on failure', plan.on_failure] as Fact]),

@@ -7,8 +7,9 @@ import { CliError, exitCodes } from './cli-error';
 import { addRolloutCommands } from './command-options';
 import { addWebhook } from './explain-command';
 import { addFreezes } from './freeze-options';
+import { addHolds } from './hold-commands';
 import { describeImages } from './image-command';
-import { previewImage, type PreviewOptions } from './preview-command';
+import { addPushes } from './push-options';
 import { listRollouts, showRollout, type ListOptions, type ShowOptions } from './rollout-commands';
 import { runPart, type Part } from './run-part';
 import type { Terminal } from './terminal';
@@ -41,6 +42,8 @@ Examples:
   $ fleetwave start                             run it here; then, in another terminal:
   $ fleetwave rollouts --status in_progress     what is going on
   $ fleetwave rollout latest --watch            the newest rollout, live
+  $ fleetwave preview redis:7.5-alpine          what a push would do; then, as it was shown:
+  $ fleetwave trigger redis:7.5-alpine --plan-hash <hash>
   $ fleetwave pause latest --reason "looks odd"
   $ fleetwave rollback latest                   also after it has ended
   $ fleetwave image redis:7 ghcr.io/acme/app@sha256:…
@@ -65,7 +68,10 @@ export async function runCommandLine(args: readonly string[], options: ProgramOp
       'Moves a container image safely across a fleet of devices: batch by batch, proven healthy or put back.',
     )
     .version(options.version, '-V, --version', 'print the version')
-    .option('--url <address>', 'where the HTTP API is (FLEETWAVE_URL; default http://127.0.0.1:4002)')
+    .option(
+      '--url <address>',
+      "where the HTTP API is (FLEETWAVE_URL; default: this directory's embedded stack, else http://127.0.0.1:4002)",
+    )
     .option(
       '--token <token>',
       "operator token (FLEETWAVE_TOKEN; default: the token of this directory's embedded stack)",
@@ -80,7 +86,9 @@ export async function runCommandLine(args: readonly string[], options: ProgramOp
   addImage(program, options, finish);
   addWebhook(program, terminal, finish);
   addRollouts(program, terminal, finish);
+  addPushes(program, terminal, finish);
   addRolloutCommands(program, terminal);
+  addHolds(program, terminal);
   addApprovals(program, terminal);
   addFreezes(program, terminal);
   try {
@@ -136,25 +144,6 @@ function addRollouts(program: Command, terminal: Terminal, finish: (code: number
     .option('--json', 'print JSON; with --watch once, when it has ended')
     .action(async (id: string, given: ShowOptions) => {
       finish(await showRollout(api(), id, given, terminal));
-    });
-
-  program
-    .command('preview')
-    .description(
-      'say what a push of an image would do now: policy, batches and their times, who is left out; changes nothing',
-    )
-    .summary('say what a push would do now, changing nothing')
-    .argument('<image>', 'with its tag, such as redis:7.5-alpine')
-    .option('--force', 'as for a new attempt, although this revision had a rollout or is held')
-    .addOption(
-      new Option('--as <whose>', 'whose push: fewer freezes bind one by hand (default webhook)').choices([
-        'webhook',
-        'manual',
-      ]),
-    )
-    .option('--json', 'print JSON, with the ids of the devices')
-    .action(async (image: string, given: PreviewOptions) => {
-      await previewImage(api(), image, given, terminal);
     });
 }
 

@@ -85,6 +85,7 @@ export async function showRollout(
 export interface CommandOptions {
   reason?: string;
   to?: 'all';
+  plan_hash?: string;
   devices?: readonly string[];
   /** Only this device. */
   device?: string;
@@ -104,6 +105,12 @@ export async function commandRollout(
 }
 
 export const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** Checked before anything is asked: a typing mistake is wrong usage, and the API's answer speaks of a request. */
+export function requireId(given: string, thing: string, list: string): void {
+  if (UUID.test(given)) return;
+  throw new CliError(`"${given}" is no ${thing}'s id. \`fleetwave ${list}\` lists them.`, exitCodes.usage);
+}
 
 /** `latest` is the newest rollout, so that nobody copies an id while one thing is going on. */
 async function resolveId(api: ApiClient, given: string): Promise<string> {

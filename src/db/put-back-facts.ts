@@ -40,3 +40,18 @@ export async function readDevicePart(pool: Pool, rolloutId: string, deviceUuid: 
   );
   return rows[0] ?? null;
 }
+
+/** Of these devices, those that have no part in the rollout; none while it is not planned: then nobody knows yet. */
+export async function countStrangers(
+  pool: Pick<PoolClient, 'query'>,
+  rolloutId: string,
+  deviceUuids: readonly string[],
+): Promise<number> {
+  const { rows } = await pool.query<{ strangers: number }>(
+    `select count(*)::int as strangers from unnest($2::uuid[]) as named (uuid)
+      where exists (select from image_rollouts where id = $1 and planned_at is not null)
+        and not exists (select from device_rollout_status where rollout_id = $1 and device_uuid = named.uuid)`,
+    [rolloutId, deviceUuids],
+  );
+  return rows[0]?.strangers ?? 0;
+}

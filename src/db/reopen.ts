@@ -96,12 +96,3 @@ async function write(client: PoolClient, input: ReopenInput, data: object): Prom
     [input.rolloutId, input.workflowId, input.runId, input.reason, input.actor, JSON.stringify(data)],
   );
 }
-
-/** In which state the rollout was when it was reopened last. */
-export async function reopenedFrom(pool: Pool, rolloutId: string): Promise<RolloutStatus | null> {
-  const { rows } = await pool.query<{ from: RolloutStatus }>(
-    `select data ->> 'from' as from from rollout_events where rollout_id = $1 and type = 'rollout.reopened' order by id desc limit 1`,
-    [rolloutId],
-  );
-  return rows[0]?.from ?? null;
-}

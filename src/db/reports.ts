@@ -99,7 +99,15 @@ export async function acceptHealth(pool: Pool, word: HealthWord): Promise<{ touc
      ${FROM_ACTIVE.replace('where', 'left join device_current_state c on c.device_uuid = s.device_uuid where')}`,
     [word.deviceUuid],
   );
-  return moveAll(pool, word.deviceUuid, rows.rows, (row) => ({ finding: judgeWord(row, word), fetched: true }));
+  return moveAll(pool, word.deviceUuid, rows.rows, (row) => ({
+    finding: judgeWord(row, word),
+    fetched: true,
+    meansItsTarget: word.image === null && !isGoingBack(row),
+  }));
+}
+
+function isGoingBack({ status }: ActiveRow): boolean {
+  return status === 'rolling_back' || status === 'rollback_failed';
 }
 
 function judgeWord(row: ActiveRow, word: HealthWord): Finding {
@@ -123,8 +131,9 @@ function judgeWord(row: ActiveRow, word: HealthWord): Finding {
   return findingOfWord(word.status, word.message);
 }
 
-function wantedOf({ status }: ActiveRow): 'to' | 'from' {
-  return status === 'rolling_back' || status === 'rollback_failed' ? 'from' : 'to';
+/** Which of a change's two images a report is looked at for. */
+function wantedOf(row: ActiveRow): 'to' | 'from' {
+  return isGoingBack(row) ? 'from' : 'to';
 }
 
 /** The rollout's digest says nothing of what a device goes back to. */
@@ -132,35 +141,43 @@ function provesWanted(row: ActiveRow): ProvesImage {
   return provesRelease(wantedOf(row) === 'to' ? row.digest : null);
 }
 
+interface Judged {
+  finding: Finding;
+  fetched: boolean;
+  /** It names no image, so it is about whatever the device's target holds by now. */
+  meansItsTarget?: boolean;
+}
+
 async function moveAll(
   pool: Pool,
   deviceUuid: string,
   rows: readonly ActiveRow[],
-  judge: (row: ActiveRow) => { finding: Finding; fetched: boolean },
+  judge: (row: ActiveRow) => Judged,
 ): Promise<{ touches: Touch[] }> {
   const touches: Touch[] = [];
   for (const row of rows) {
-    const { finding, fetched } = judge(row);
+    const { finding, fetched, meansItsTarget = false } = judge(row);
     const next = afterFinding({ ...row, fetched }, finding);
-    if (next !== null && (await moveDevice(pool, deviceUuid, row, next)))
+    if (next !== null && (await moveDevice(pool, deviceUuid, row, { ...next, meansItsTarget })))
       touches.push({ rolloutId: row.rolloutId, batch: row.batch });
   }
   return { touches };
 }
 
 /**
- * Moves a device from the state and version it was judged in; if either changed meanwhile, somebody else was first. A device
- * that runs something else because its target was changed by somebody is not a failure of this rollout: it lets go of it.
+ * Moves a device from the state and version it was judged in; if either changed meanwhile, or a newer rollout took it, somebody
+ * else was first. A device that runs something else because its target was changed by somebody is not a failure of this
+ * rollout, and one that only says that it is well proves what somebody gave it: the rollout lets go of it.
  */
 async function moveDevice(
   pool: Pool,
   deviceUuid: string,
   row: ActiveRow,
-  next: { status: DeviceStatus; reason: string | null },
+  next: { status: DeviceStatus; reason: string | null; meansItsTarget: boolean },
 ): Promise<boolean> {
   const moved = await pool.query(
     `with target as (
-       select $5 = 'failed' and fleetwave.revert_changes(t.apps, s.changes) is null as edited
+       select ($5 = 'failed' or $7) and fleetwave.revert_changes(t.apps, s.changes) is null as edited
          from device_rollout_status s join device_target_state t on t.device_uuid = s.device_uuid
         where s.rollout_id = $1 and s.device_uuid = $2
      ), moved as (
@@ -170,12 +187,12 @@ async function moveDevice(
               healthy_since = case when $5 = 'health_checking' then fleetwave.now() when $5 = 'completed' then healthy_since end,
               failed_at = case when $5 = 'failed' and not edited then fleetwave.now() else failed_at end
          from target
-        where rollout_id = $1 and device_uuid = $2 and status = $3 and target_version = $4
+        where rollout_id = $1 and device_uuid = $2 and status = $3 and target_version = $4 and active
        returning batch, status, reason
      )
      insert into rollout_events (rollout_id, type, device_uuid, batch, actor, reason)
      select $1, 'device.' || status, $2, batch, 'device', reason from moved`,
-    [row.rolloutId, deviceUuid, row.status, row.targetVersion, next.status, next.reason],
+    [row.rolloutId, deviceUuid, row.status, row.targetVersion, next.status, next.reason, next.meansItsTarget],
   );
   return moved.rowCount === 1;
 }

@@ -121,11 +121,28 @@ export interface RolloutDeviceRow {
   status: DeviceStatus;
   reason: string | null;
   changes: { app_id: string; service: string | null; field: string; from: string; to: string }[];
+  /** What the device's newest report says of the first service that changes. */
   reported: string | null;
   tries: number;
   target_version: number | null;
   updated_at: Date;
 }
+
+/** Of a device's report `c` the service of `s.changes`' first, found as `fleetwave.is_failing` does; and its image as a report's reader takes it. */
+const REPORTED = `
+  left join device_current_state c on c.device_uuid = s.device_uuid
+  left join lateral (
+    select coalesce(nullif(value ->> 'imageName', ''), value -> 'config' ->> 'image') as image
+      from (select s.changes -> 0 as change) first,
+           jsonb_array_elements(case when jsonb_typeof(c.apps -> (change ->> 'app_id') -> 'services') = 'array'
+                                     then c.apps -> (change ->> 'app_id') -> 'services' else '[]' end) with ordinality as found (value, place)
+     where jsonb_typeof(value) = 'object'
+       and case when change ->> 'service_id' is not null and jsonb_typeof(value -> 'serviceId') in ('string', 'number')
+                  then value ->> 'serviceId' = change ->> 'service_id'
+                when change ->> 'service' is not null and jsonb_typeof(value -> 'serviceName') = 'string' and value ->> 'serviceName' <> ''
+                  then value ->> 'serviceName' = change ->> 'service'
+                else place - 1 = (change ->> 'index')::integer end
+     order by place limit 1) reported on true`;
 
 /** Devices of a rollout in the order of their uuid. */
 export async function listRolloutDevices(
@@ -134,9 +151,10 @@ export async function listRolloutDevices(
   filter: { status: DeviceStatus | undefined; batch: number | undefined; after: string | undefined; limit: number },
 ): Promise<RolloutDeviceRow[]> {
   const { rows } = await pool.query<RolloutDeviceRow>(
-    `select device_uuid, batch, status, reason, changes, reported, tries, target_version, updated_at from device_rollout_status
-      where rollout_id = $1 and ($3::text is null or status = $3) and ($4::int is null or batch = $4) and ($5::uuid is null or device_uuid > $5)
-      order by device_uuid limit $2`,
+    `select s.device_uuid, s.batch, s.status, s.reason, s.changes, reported.image as reported, s.tries, s.target_version, s.updated_at
+       from device_rollout_status s ${REPORTED}
+      where s.rollout_id = $1 and ($3::text is null or s.status = $3) and ($4::int is null or s.batch = $4) and ($5::uuid is null or s.device_uuid > $5)
+      order by s.device_uuid limit $2`,
     [rolloutId, filter.limit + 1, filter.status ?? null, filter.batch ?? null, filter.after ?? null],
   );
   return rows;

@@ -3,6 +3,8 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { join, resolve } from 'node:path';
 import { commandLineOf } from './leftovers';
 
+const API_URL_FILE = 'api.url';
+
 interface Owner {
   pid: number;
   command: string;
@@ -58,4 +60,13 @@ export function keptNumber(directory: string, name: string): number | undefined 
 
 export function keepNumber(directory: string, name: string, value: number): void {
   writeFileSync(join(directory, name), String(value));
+}
+
+/** Where the API is while the stack runs, so that the `fleetwave` command finds it on whatever port it has (src/cli/access.ts). */
+export function keepApiUrl(directory: string, url: string): void {
+  writeFileSync(join(directory, API_URL_FILE), url);
+}
+
+export function forgetApiUrl(directory: string): void {
+  rmSync(join(directory, API_URL_FILE), { force: true });
 }

@@ -38,7 +38,8 @@ function rowsOf(schema: Schema, path: string, defaults: Record<string, unknown> 
     const own = `${path}${name}`;
     const standard = defaults[name];
     const shown = standard === undefined ? '' : `\`${JSON.stringify(standard)}\``;
-    const needed = path === '' && schema.required?.includes(name) === true ? 'needed' : shown;
+    // Within a field it means: wherever that field is given.
+    const needed = schema.required?.includes(name) === true ? 'needed' : shown;
     return [[`\`${own}\``, field.description ?? '', needed, limits(field, name)], ...below(field, own, standard)];
   });
 }
@@ -65,6 +66,8 @@ function limits(field: Schema, name: string): string {
   const said = options.flatMap((one) => {
     if (one.enum !== undefined) return [one.enum.map((value) => `\`${String(value)}\``).join(', ')];
     if (one.minimum !== undefined) return [`${group(one.minimum)} to ${group(one.maximum ?? Infinity)}${unit}`];
+    if (one.items?.enum !== undefined)
+      return [`of ${one.items.enum.map((value) => `\`${String(value)}\``).join(', ')}`];
     if (one.maxItems !== undefined) return [`at most ${group(one.maxItems)} entries`];
     if (one.maxLength !== undefined) return [`at most ${group(one.maxLength)} characters`];
     if (one.type === 'boolean') return ['`true`, `false`'];

@@ -1,5 +1,5 @@
 import type { Config } from '../config';
-import { claimDataDirectory, keptAdminToken, keptSecretsKey } from './data-directory';
+import { claimDataDirectory, forgetApiUrl, keepApiUrl, keptAdminToken, keptSecretsKey } from './data-directory';
 import { ProcessRecord } from './leftovers';
 import type { Progress } from './progress';
 import { chooseApiPort, startApi, startWorker, type AppFacts } from './stack-apps';
@@ -47,6 +47,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const record = new ProcessRecord(directory);
   const services: ServiceHandle[] = [];
   const stop = async () => {
+    forgetApiUrl(directory);
     for (const service of services.splice(0).reverse()) await service.stop();
     release();
   };
@@ -75,6 +76,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     };
     const worker = await startWorker(context, facts);
     const { handle: api, url: apiUrl } = await startApi(context, facts, port);
+    keepApiUrl(directory, apiUrl);
     return {
       ...facts,
       apiUrl,

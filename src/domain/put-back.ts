@@ -37,7 +37,8 @@ export interface DevicePart {
 
 /**
  * What `rollback` of a single device does: as `exclude` while the rollout runs, which lets it go on without the device; after
- * its end as a workflow of its own. One that is on its way back is asked for again only after the end, where that is the same.
+ * its end as a workflow of its own. One that is on its way back is asked for again only after the end, and only where nobody puts it
+ * back any more, which the row does not say.
  */
 export function deviceRollbackEffect(part: DevicePart, status: RolloutStatus): CommandEffect {
   const ended = isFinal(status);

@@ -30,7 +30,9 @@ export function startChores(beside: Run): Chores {
         continue;
       }
       await recorder.settled();
-      control.remark(await doChore(chore, state.input.rolloutId));
+      const done = await doChore(chore, state.input.rolloutId);
+      control.remark(done);
+      control.note(`command.${chore.kind}_done`, { actor: chore.actor, reason: done });
       state.chores = state.chores.filter((other) => other !== chore);
       state.look = true;
       control.show();

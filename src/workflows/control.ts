@@ -41,6 +41,7 @@ const signals: Readonly<Record<Command, SignalDefinition<[CommandPayload?]>>> = 
 
 /** Enough for a person to see what was just said; the events hold everything. */
 const REMARKS_SHOWN = 5;
+const NAMED_SHOWN = 20;
 
 export interface Control {
   /** Shows the state everywhere it is shown: current details, search attribute. */
@@ -90,7 +91,11 @@ export function listen(state: RolloutState): Control {
     if (effect.applies) obey(state, name, order);
     const said = effect.applies ? effect.effect : `changes nothing: ${effect.why}`;
     control.remark(`${name} (${actor}): ${said}`);
-    control.note(`command.${name}`, { actor, reason, data: { applied: effect.applies, effect: said } });
+    control.note(`command.${name}`, {
+      actor,
+      reason,
+      data: { applied: effect.applies, effect: said, ...namedIn(order) },
+    });
     control.show();
   }
 
@@ -133,6 +138,11 @@ export function listen(state: RolloutState): Control {
     control.show();
   });
   return control;
+}
+
+/** Whom the command named: the first few, an event is for people. */
+function namedIn({ devices }: Order): { devices?: string[]; devices_named?: number } {
+  return devices.length === 0 ? {} : { devices: devices.slice(0, NAMED_SHOWN), devices_named: devices.length };
 }
 
 /** Signal names are case-sensitive, which a person who types one does not know. */

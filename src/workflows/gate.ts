@@ -70,7 +70,7 @@ async function approval(state: RolloutState, control: Control, batch: number): P
     // Nothing is to be approved of a release that has failed meanwhile.
     wake: () => state.approved || failedSoFar(state) !== null,
   });
-  if (waited >= APPROVAL_TIMEOUT_MS)
+  if (waited >= APPROVAL_TIMEOUT_MS && failedSoFar(state) === null)
     state.stop = { kind: 'cancel', reason: `nobody approved batch ${batch} in time`, actor: 'fleetwave' };
   await whileRunning(state);
 }

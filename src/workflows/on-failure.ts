@@ -1,10 +1,10 @@
-import { CancellationScope } from '@temporalio/workflow';
+import { CancellationScope, condition } from '@temporalio/workflow';
 import type { RolloutRules } from '../domain/rules';
 import { evidenceOf, nextRule, type Evidence, type Excused } from '../domain/verdict';
 import { rollBack, type Ending } from './roll-back';
 import { devices, type Run } from './run';
 import { failedSoFar } from './state';
-import { growingLooks, waitActive, whileRunning } from './waiting';
+import { checkStop, growingLooks, waitActive, whileRunning } from './waiting';
 import { read, type Judged } from './work';
 
 /**
@@ -19,7 +19,7 @@ export async function onFailure(run: Run, rules: RolloutRules, judged: Judged): 
       return CancellationScope.nonCancellable(() => rollBack(run, rules, why));
     case 'rollback_failed':
       control.note('rollout.stopped_by_failure', { reason: why.reason });
-      await settled(run, rules);
+      await settled(run, rules, 'before those that failed are put back');
       return CancellationScope.nonCancellable(() => rollBack(run, rules, { ...why, scope: 'failed' }));
     case 'pause':
       excuse(run, judged);
@@ -36,6 +36,7 @@ export async function onFailure(run: Run, rules: RolloutRules, judged: Judged): 
       control.remark(`paused, as the policy says: ${why.reason}`);
       control.show();
       await whileRunning(state);
+      await retriesDone(run, rules);
       return null;
     case 'continue':
       excuse(run, judged);
@@ -45,11 +46,26 @@ export async function onFailure(run: Run, rules: RolloutRules, judged: Judged): 
   }
 }
 
+/** Devices that are told again are judged before anybody else is told: whoever asked for it wants to see them healthy first. */
+async function retriesDone(run: Run, rules: RolloutRules): Promise<void> {
+  const { state } = run;
+  const isAsked = (): boolean => state.stop === null && state.chores.some(({ kind }) => kind === 'retry');
+  if (!isAsked()) return;
+  state.phase = 'in_progress';
+  await condition(() => !isAsked());
+  checkStop(state);
+  await settled(run, rules, 'before anybody else is told');
+}
+
 /** Between batches, and before the end: too many that had passed have broken since. The ending, or null to go on. @throws Stopped */
 export async function judgeSoFar(run: Run, rules: RolloutRules): Promise<Ending | null> {
   const { state } = run;
-  const failed = failedSoFar(state);
-  return failed === null ? null : onFailure(run, rules, { ...failed, counts: state.counts });
+  for (;;) {
+    const failed = failedSoFar(state);
+    if (failed === null) return null;
+    const ending = await onFailure(run, rules, { ...failed, counts: state.counts });
+    if (ending !== null) return ending;
+  }
 }
 
 function excuse({ state }: Run, judged: Judged): void {
@@ -60,8 +76,8 @@ function excuse({ state }: Run, judged: Judged): void {
   };
 }
 
-/** Nobody is told any more: waits until those who were are healthy or not, because only then it is known who failed. */
-async function settled(run: Run, rules: RolloutRules): Promise<void> {
+/** Nobody else is told: waits until those who were are healthy or not, because only then it is known who failed. */
+async function settled(run: Run, rules: RolloutRules, why: string): Promise<void> {
   const { state, control } = run;
   const looks = growingLooks((rules.healthTimeoutSeconds * 1000) / 4, rules.healthTimeoutSeconds * 1000);
   for (;;) {
@@ -73,7 +89,7 @@ async function settled(run: Run, rules: RolloutRules): Promise<void> {
     looks.waited(
       await waitActive(state, control, {
         ms: Math.min(looks.nextMs(), due * 1000) + 50,
-        what: `health of ${devices(open)}, before those that failed are put back`,
+        what: `health of ${devices(open)}, ${why}`,
         nextRule: nextRule(evidence, rules),
         untilMs: due * 1000,
         wake: () => state.look,

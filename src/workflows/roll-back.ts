@@ -79,7 +79,10 @@ function ending(why: { reason: string; actor: string }, counts: StatusCounts): E
     return { status: 'failed', reason: why.reason, actor: why.actor, error, hold: true };
   }
   const others = left === 0 ? '' : `, ${left} left to a newer rollout or to somebody's change`;
-  const reason = `${why.reason}; ${devicesAre(restored)} back on ${restored === 1 ? 'its' : 'their'} own previous image${others}`;
+  const nobody = restored + left === 0;
+  const reason = nobody
+    ? `${why.reason}; nobody had been told, so nobody had to be put back`
+    : `${why.reason}; ${devicesAre(restored)} back on ${restored === 1 ? 'its' : 'their'} own previous image${others}`;
   return { status: 'rolled_back', reason, actor: why.actor, error: null, hold: true };
 }
 

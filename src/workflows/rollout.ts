@@ -129,12 +129,15 @@ function completed(plan: Plan, state: RolloutState): Ending {
         ? `all ${plan.alreadyOnTarget} devices were already on target`
         : 'no device that the policy selects runs this image';
   const skipped = state.counts.skipped ?? 0;
+  const { rolled_back: back = 0, rolling_back: onTheWay = 0, rollback_failed: notBack = 0 } = state.counts;
   const failing = state.counts.failing_before ?? 0;
   const parts = [
     `${healthy} of ${attempted} healthy`,
     ...(failures > 0 ? [`${failures} failed`] : []),
     ...(failing > 0 ? [`${failing} failed that were failing before`] : []),
     ...(skipped > 0 ? [`${skipped} skipped`] : []),
+    ...(back + onTheWay > 0 ? [`${back + onTheWay} put back`] : []),
+    ...(notBack > 0 ? [`${notBack} put back without a confirmation`] : []),
   ];
   const planned = plan.batches.length > 0 || attempted + skipped > 0;
   return {

@@ -134,6 +134,7 @@ export function viewOf(state: RolloutState): RolloutStatusView {
 }
 
 function resumeSentence(state: RolloutState): string {
+  const again = state.chores.some(({ kind }) => kind === 'retry') ? 'the failed devices are told again, then ' : '';
   const why = state.pausedBecause === null ? '' : `; paused because: ${state.pausedBecause}`;
-  return `resume (then: ${state.waiting?.what ?? 'the next step'}${why})`;
+  return `resume (then: ${again}${state.waiting?.what ?? 'the next step'}${why})`;
 }

@@ -54,14 +54,14 @@ export interface WorkScope {
 export async function workUntilVerdict(run: Run, rules: RolloutRules, scope: WorkScope): Promise<Judged> {
   const { state, control, recorder } = run;
   const looks = growingLooks(rules.healthTimeoutSeconds * 1000 * FIRST_LOOK, LONGEST_LOOK_MS);
-  let { soakSeconds } = scope;
   let neverMs = 0;
   if (scope.batch !== null) {
     const what = `the target state of batch ${scope.batch} to be written`;
     state.waiting = { what, since: Date.now(), until: null, nextRule: null };
     control.show();
   }
-  let seen = scope.batch === null ? await read(run, scope.batch, soakSeconds) : await tell(run, rules, scope.batch);
+  let seen =
+    scope.batch === null ? await read(run, scope.batch, scope.soakSeconds) : await tell(run, rules, scope.batch);
   for (;;) {
     const judged = judge(state, seen, rules, scope);
     if (judged !== null) return { ...judged, counts: seen.batch };
@@ -86,7 +86,7 @@ export async function workUntilVerdict(run: Run, rules: RolloutRules, scope: Wor
         reason: `for 7 days it waited for ${waitsFor(seen, evidence)}`,
         actor: 'fleetwave',
       };
-    if (state.advance) soakSeconds = 0;
+    const soakSeconds = state.advance ? endSoak(run, evidence) : scope.soakSeconds;
     state.look = state.advance = false;
     await recordWords(control);
     checkStop(state);
@@ -97,6 +97,13 @@ export async function workUntilVerdict(run: Run, rules: RolloutRules, scope: Wor
     if (scope.batch !== null && (seen.batch.pending ?? 0) > 0 && judge(state, seen, rules, scope) === null)
       seen = { ...seen, ...(await tell(run, rules, scope.batch)) };
   }
+}
+
+/** For one look: the devices that soak by now are healthy; those that are still on their way have their soak before them. */
+function endSoak({ control }: Run, { soaking }: Evidence): number {
+  control.remark(soaking === 0 ? 'advance: no device soaked' : `advance: the soak of ${devices(soaking)} has ended`);
+  control.note('rollout.soak_ended', { data: { devices: soaking } });
+  return 0;
 }
 
 function excusedIn({ excused }: RolloutState, { batch }: WorkScope): Excused {

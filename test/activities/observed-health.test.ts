@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { createActivities } from '../../src/activities';
-import { acceptReport } from '../../src/db/reports';
+import { acceptHealth, acceptReport } from '../../src/db/reports';
 import type { RolloutRules } from '../../src/domain/rules';
 import { defaultRules } from '../../src/domain/rules';
 import { evidenceOf, verdict } from '../../src/domain/verdict';
@@ -114,4 +114,20 @@ it('a report of the digest that was pushed before proves nothing for the tag as 
   expect(await status()).toEqual(['scheduled']);
   await report(device?.uuid ?? '', [redis('latest', { imageDigest: after })]);
   expect(await status()).toEqual(['completed']);
+});
+
+it('a device that only says that it is well proves what an operator gave it meanwhile, and not what the rollout told it', async () => {
+  const [edited, kept] = await seedDevices(database.pool, 2, () => appWith('redis:7-alpine'));
+  const rolloutId = await told({ rules: { soakSeconds: 0 } });
+  await database.pool.query('update device_target_state set apps = $2, version = version + 1 where device_uuid = $1', [
+    edited?.uuid,
+    appWith('redis:7.5.1-hotfix'),
+  ]);
+  for (const device of [edited, kept]) {
+    const word = { appId: null, service: null, status: 'healthy' as const, image: null, message: null };
+    await acceptHealth(database.pool, { deviceUuid: device?.uuid ?? '', ...word });
+  }
+  const states = new Map((await rows(rolloutId)).map((row) => [row.device, row.status]));
+  expect([states.get(edited?.uuid ?? ''), states.get(kept?.uuid ?? '')]).toEqual(['superseded', 'completed']);
+  expect((await health(rolloutId, 1)).batch).toEqual({ completed: 1, superseded: 1 });
 });

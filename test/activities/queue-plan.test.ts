@@ -103,6 +103,25 @@ describe('two that are queued', () => {
   });
 });
 
+it('one that was approved waits for an older one that was approved before it, and takes nothing until that has ended', async () => {
+  const [device = ''] = await rig.devices([{}]);
+  const asking = { ...queued, requiresApproval: true };
+  const [older, newer] = [await accepted('1.1', { rules: asking }), await accepted('1.2', { rules: asking })];
+  for (const id of [older, newer]) expect(await plan(id)).toMatchObject({ outcome: 'planned' });
+  expect(await rig.act.claimDevices({ rolloutId: older })).toEqual({ tookOverFrom: [], behind: null });
+  for (let time = 0; time < 2; time++)
+    expect(await rig.act.claimDevices({ rolloutId: newer })).toEqual({
+      tookOverFrom: [],
+      behind: { rolloutId: older, tag: '1.1', devices: 1 },
+    });
+  expect(await rig.states(older)).toMatchObject([{ device, status: 'pending', active: true }]);
+  await rig.act.applyBatch({ rolloutId: older, batch: 1 });
+  await rig.report(device, 'redis:1.1');
+  await end(older);
+  expect(await rig.act.claimDevices({ rolloutId: newer })).toEqual({ tookOverFrom: [], behind: null });
+  expect(await rig.states(newer)).toMatchObject([{ device, status: 'pending', active: true }]);
+});
+
 it('an older rollout that is planned after a newer one leaves the newer one its devices', async () => {
   await rig.devices([{ fleetId: 'shops' }, { fleetId: 'lab' }]);
   const older = await accepted('1.1', { rules: { onNewer: 'supersede' } });

@@ -3,6 +3,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { createActivities } from '../../src/activities';
 import { recordProgress } from '../../src/db/progress';
 import { acceptReport } from '../../src/db/reports';
+import { openRollback } from '../../src/db/restore';
 import { createTestDatabase, type TestDatabase } from '../support/database';
 import { appWith, deviceRows, seedDevices, seedRollout, passDeadlines } from '../support/fleet-fixture';
 
@@ -41,8 +42,8 @@ async function images(): Promise<unknown[]> {
   );
   return found.rows.map((row) => row.image);
 }
-async function rolledBack(rolloutId: string): Promise<void> {
-  await run(activities().restoreDevices, { rolloutId, reason: 'test', actor: 'test' });
+async function rolledBack(rolloutId: string, scope: 'all' | 'failed' = 'all'): Promise<void> {
+  await run(activities().restoreDevices, { rolloutId, reason: 'test', actor: 'test', scope });
 }
 
 async function edit(device: string | undefined, image: string): Promise<void> {
@@ -81,6 +82,49 @@ describe('what a device goes back to is its last healthy image', () => {
     expect(await deviceRows(database.pool, cancelled)).toMatchObject([{ status: 'completed' }]);
     await rolledBack(await told('1.2'));
     expect(await images()).toEqual(['redis:1.1']);
+  });
+
+  it.each([
+    { scope: 'failed' as const, goesBackTo: 'redis:1.1' },
+    { scope: 'all' as const, goesBackTo: 'redis:1.0' },
+  ])(
+    'what it proved of a rollout that is putting back $scope devices is $goesBackTo',
+    async ({ scope, goesBackTo }) => {
+      const [proven] = await seedDevices(database.pool, 2, () => appWith('redis:1.0'));
+      const failing = await told('1.1');
+      await report(proven?.uuid ?? '', '1.1');
+      await passDeadlines(database.pool, failing);
+      await run(activities().readHealth, { rolloutId: failing, batch: 1, soakSeconds: 0 });
+      // Until its first chunk nothing is put back yet: a newer push comes just then.
+      await openRollback(database.pool, { rolloutId: failing, reason: 'test', actor: 'test', scope });
+      await rolledBack(await told('1.2'));
+      const back = await database.pool.query<{ image: string }>(
+        `select apps #>> '{1002,services,0,imageName}' as image from device_target_state where device_uuid = $1`,
+        [proven?.uuid],
+      );
+      expect(back.rows).toEqual([{ image: goesBackTo }]);
+    },
+  );
+
+  // Found by the model: a report that is being judged in the moment in which a newer rollout takes the device over.
+  it('not one that it proves to an ended rollout after a newer one has taken it over', async () => {
+    const [device] = await seedDevices(database.pool, 1, () => appWith('redis:1.0'));
+    const cancelled = await told('1.1');
+    await end(cancelled, 'cancelled');
+    const taking = await database.pool.connect();
+    await taking.query('begin');
+    await taking.query('update device_rollout_status set active = false where rollout_id = $1', [cancelled]);
+    const reported = report(device?.uuid ?? '', '1.1');
+    for (let waiting = 0; waiting === 0;) {
+      const { rows } = await database.pool.query<{ waiting: number }>(
+        `select count(*)::int as waiting from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,
+      );
+      waiting = rows[0]?.waiting ?? 0;
+    }
+    await taking.query('commit');
+    taking.release();
+    await reported;
+    expect(await deviceRows(database.pool, cancelled)).toMatchObject([{ status: 'scheduled', active: false }]);
   });
 
   it('through two rollouts that it never proved', async () => {

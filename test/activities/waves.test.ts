@@ -103,6 +103,60 @@ describe('nextWave', () => {
   });
 });
 
+describe('a patient look, after a signal', () => {
+  it('forms a full wave only, so that devices that trickle in do not make one each', async () => {
+    const { rolloutId, away } = await deferring(5);
+    await comeBack(away.slice(0, 1));
+    expect(await rig.act.nextWave({ rolloutId, patient: true })).toMatchObject({ wave: null, deferred: 5 });
+    await comeBack(away.slice(1, 2));
+    expect(await rig.act.nextWave({ rolloutId, patient: true })).toMatchObject({ wave: { planned: 2 }, deferred: 3 });
+  });
+
+  it('or one of all that are waited for; a look that the timer asked for takes who is there', async () => {
+    const one = await deferring(1);
+    await comeBack(one.away);
+    expect(await rig.act.nextWave({ rolloutId: one.rolloutId, patient: true })).toMatchObject({ wave: { planned: 1 } });
+    await close(one.rolloutId, 3);
+    const five = await deferring(5);
+    await comeBack(five.away.slice(0, 1));
+    expect(await rig.act.nextWave({ rolloutId: five.rolloutId, patient: true })).toMatchObject({ wave: null });
+    expect(await rig.act.nextWave({ rolloutId: five.rolloutId, patient: false })).toMatchObject({
+      wave: { planned: 1 },
+    });
+  });
+
+  it('that forms none leaves the next one to the timer: who comes back then wakes nobody', async () => {
+    const { rolloutId, away } = await deferring(5);
+    const [first = '', second = ''] = away;
+    await comeBack([first]);
+    expect(await claimReturns(rig.pool, [first])).toHaveLength(1);
+    await rig.act.nextWave({ rolloutId, patient: true });
+    expect(await claimReturns(rig.pool, [second])).toEqual([]);
+    await rig.act.nextWave({ rolloutId, patient: false });
+    expect(await claimReturns(rig.pool, away.slice(2))).toHaveLength(1);
+  });
+});
+
+it('a device that inherits an image it never proved, and is never told, is still put back by the next rollout', async () => {
+  const [device = ''] = await rig.devices([{ seenSecondsAgo: 1 }]);
+  const unproven = await rig.planned({ tag: '1.1', rules });
+  await rig.act.applyBatch({ rolloutId: unproven, batch: 1 });
+  const missed = await rig.planned({ tag: '1.2', rules });
+  await rig.seen(device, 1000);
+  expect((await rig.act.applyBatch({ rolloutId: missed, batch: 1 })).batch).toEqual({ deferred: 1 });
+  await rig.act.skipDeferred({ rolloutId: missed });
+  const ended = { reason: 'test', actor: 'test', error: null, hold: false };
+  await rig.act.finishRollout({ rolloutId: missed, status: 'completed', ...ended });
+  expect(await rig.states(missed)).toMatchObject([{ status: 'superseded', active: true }]);
+  expect(await rig.targets()).toEqual(['redis:1.1']);
+  await rig.seen(device, 1);
+  const last = await rig.planned({ tag: '1.3', rules });
+  await rig.act.applyBatch({ rolloutId: last, batch: 1 });
+  await rig.act.restoreDevices({ rolloutId: last, reason: 'test', actor: 'test' });
+  expect(await rig.targets()).toEqual(['redis:1.0']);
+  expect(await rig.count(`rollout_events where type = 'device.superseded' and rollout_id = $1`, [missed])).toBe(1);
+});
+
 it('skipDeferred gives up on those that wait, once, and on nobody else', async () => {
   const { rolloutId, away } = await deferring(3);
   await comeBack(away.slice(0, 1));

@@ -330,6 +330,20 @@ describe('rejecting a request', () => {
   });
 });
 
+describe('rejecting a request again', () => {
+  test('gives a rejection without a reason one, and says that there is one already', async () => {
+    const { approval_id: id } = (await push()).json;
+    expect((await reject(id)).json).toMatchObject({ status: 'rejected', decision_reason: null });
+    const explained = await reject(id, { reason: 'holds a CVE' });
+    expect([explained.status, explained.json.decision_reason]).toEqual([200, 'holds a CVE']);
+    expect((await requests())[0].decision_reason).toBe('holds a CVE');
+    expect((await reject(id, { reason: 'holds a CVE' })).json).toEqual(explained.json);
+    const other = await reject(id, { reason: 'too large' });
+    expect([other.status, other.json.detail]).toEqual([409, 'admin has rejected this request already: holds a CVE']);
+    expect((await push({ id: 'e2' })).json.message).toMatch(/was rejected: holds a CVE/);
+  });
+});
+
 describe('the registry', () => {
   test('is changed by admins, read by viewers; operators ask, admins decide', async () => {
     const { image, tag } = await listed({ tag: '1', digest: A });
@@ -417,7 +431,10 @@ describe('the command', () => {
     const approved = await fleetwave('approve-image', first, '--reason', 'scanned');
     const [rollout] = await rollouts();
     expect(approved).toMatchObject({ code: 0, out: expect.stringContaining(`7.5 is approved: started ${rollout.id}`) });
-    expect((await fleetwave('reject-image', second)).out).toMatch(/8\.0 is rejected/);
+    expect((await fleetwave('reject-image', second)).out).toMatch(/8\.0 is rejected by admin; no reason was given\n$/);
+    expect((await fleetwave('reject-image', second, '--reason', 'a CVE')).out).toMatch(
+      /is rejected by admin: a CVE\n$/,
+    );
     expect(await fleetwave('approvals')).toMatchObject({ out: '', err: 'No request is pending.\n' });
     expect(JSON.parse((await fleetwave('approvals', '--status', 'approved', '--json')).out)).toMatchObject([
       { id: first, decision_reason: 'scanned' },
@@ -426,6 +443,9 @@ describe('the command', () => {
       code: 1,
       err: expect.stringMatching(/this request is rejected/),
     });
+    const asked = await rig.admin('POST', APPROVALS, { image: TEAM_API, tag: '8.0', digest: A });
+    const late = (await fleetwave('approve-image', asked.json.id)).out;
+    expect(late).toContain(`no push waits for it. Push the tag again, or \`fleetwave trigger ${TEAM_API}:8.0@${A}\``);
   });
 });
 

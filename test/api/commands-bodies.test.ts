@@ -162,15 +162,14 @@ describe('the rollback of an ended rollout', () => {
     expect(rig.temporal.signals).toEqual([]);
   });
 
-  test('asked for again before the workflow has begun, or while it runs, answers the same and starts nothing', async () => {
+  test('asked for again before the workflow has begun, or while it runs, is refused as the table says and starts nothing', async () => {
     const id = await rollout('superseded');
     await device(id);
-    const first = await command(id, 'rollback');
+    const already = [409, 'rollback: it is rolling back already'];
+    expect((await command(id, 'rollback')).json.effect).toContain('a newer rollout has not taken');
     startOutcome = 'already_running';
-    expect([(await command(id, 'rollback')).json, first.json.effect]).toEqual([
-      first.json,
-      expect.stringContaining('a newer rollout has not taken'),
-    ]);
+    const meanwhile = await command(id, 'rollback');
+    expect([meanwhile.status, meanwhile.json.detail]).toEqual(already);
     starts = [];
     await rig.database.pool.query(
       `with event as (insert into rollout_events (rollout_id, type, data) values ($1, 'rollout.reopened', '{"from": "superseded"}'))
@@ -180,7 +179,7 @@ describe('the rollback of an ended rollout', () => {
     const latest = { rolloutId: id, runId: 'run-1', state: 'RUNNING' };
     rig.temporal.latestRun = () => Promise.resolve(latest);
     const again = await command(id, 'rollback');
-    expect([again.status, again.json, starts]).toEqual([202, first.json, []]);
+    expect([again.status, again.json.detail, starts]).toEqual([...already, []]);
     await command(id, 'cancel');
     expect(rig.temporal.signals).toMatchObject([{ workflowId: `rollback:${id}`, name: 'cancel' }]);
   });
@@ -203,7 +202,7 @@ describe('the rollback of an ended rollout', () => {
     const closing = await command(id, 'rollback');
     expect([closing.status, closing.headers.get('retry-after')]).toEqual([503, '1']);
     rig.temporal.runningRollout = () => Promise.resolve({ rolloutId: id, runId: 'run-8' });
-    expect((await command(id, 'rollback')).status).toBe(202);
+    expect((await command(id, 'rollback')).json.detail).toBe('rollback: it is rolling back already');
   });
 
   test.each<[string, string, Part[], string]>([
@@ -281,7 +280,7 @@ describe('the rollback of one device', () => {
     expect(starts).toEqual([]);
   });
 
-  test('of one that has ended is a workflow of its own, the same when it is asked for again', async () => {
+  test('of one that has ended is a workflow of its own; while that runs it is refused, and taken up where it runs no more', async () => {
     const id = await rollout('completed');
     const uuid = await device(id);
     const first = await one(id, uuid, { reason: 'on loan' });
@@ -301,6 +300,9 @@ describe('the rollback of one device', () => {
       `update device_target_state set apps = replace(apps::text, ':2"', ':1"')::jsonb where device_uuid = $1`,
       [uuid],
     );
+    const again = await one(id, uuid);
+    expect([again.status, again.json.detail]).toEqual([409, 'rollback: it is being put back already']);
+    startOutcome = { runId: 'run-2' };
     expect((await one(id, uuid)).json).toEqual(first.json);
   });
 

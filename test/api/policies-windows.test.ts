@@ -32,7 +32,7 @@ describe('a window', () => {
     ['of an abbreviation that means several zones', { ...night, timezone: 'IST' }, 'timezone', 'IANA'],
     ['without days', { ...night, days: [] }, 'days', ''],
     ['of a day twice', { ...night, days: ['sat', 'sun', 'sat'] }, 'days.2', 'sat is there already'],
-    ['of a day in full', { ...night, days: ['saturday'] }, 'days.0', '"sat"'],
+    ['of a day in full', { ...night, days: ['saturday'] }, 'days.0', 'one of mon, tue, wed, thu, fri, sat, sun'],
     ['that ends at 24:00', { ...night, to: '24:00' }, 'to', '00:00 to 23:59'],
     ['of a time without its zero', { ...night, from: '1:00' }, 'from', '01:30'],
     ['with a field of its own', { ...night, every: 2 }, 'every', 'unknown field'],

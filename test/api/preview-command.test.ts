@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { Readable } from 'node:stream';
 import { runCommandLine } from '../../src/cli/program';
+import { planRollout } from '../../src/db/plan-rollout';
+import { readRollout } from '../../src/db/rollout-facts';
 import { appWith, seedDevices } from '../support/fleet-fixture';
 import { addPolicy } from '../support/intake';
 import { capturedTerminal } from '../unit/cli/captured-terminal';
@@ -90,4 +92,31 @@ test('what an approval would start is shown, without a hash', async () => {
     /now: not_approved\nIt is not approved\.[^]*\nWere it approved now:\n {2}devices {4}1 device to update/,
   );
   expect(out).not.toContain('plan_hash');
+});
+
+test('a push that would queue takes nothing: it says what it starts after, and that the times count from then', async () => {
+  const policy = await addPolicy(pool(), 'redis:*');
+  await seedDevices(pool(), 6, () => appWith('redis:7.4'));
+  const older = (await rig.admin('POST', '/api/v1/images/trigger-update', { image: 'redis', tag: '7.4.9' })).json;
+  const facts = await readRollout(pool(), older.rollout_id);
+  if (facts === null) throw new Error('no rollout');
+  await planRollout(pool(), facts);
+  await pool().query(`update image_rollouts set status = 'in_progress', dispatched_at = now()`);
+  expect(await preview('redis:7.5')).toContain('  takes      6 devices from the rollout of 7.4.9, ');
+
+  await pool().query(`update image_update_policies set settings = settings || '{"on_newer": "queue"}' where id = $1`, [
+    policy,
+  ]);
+  const { plan } = (await rig.admin('POST', '/api/v1/rollouts/preview', { image: 'redis', tag: '7.5' })).json;
+  expect([plan.takes_over_from, plan.starts_after]).toMatchObject([
+    [],
+    [{ rollout_id: older.rollout_id, tag: '7.4.9', devices: 6 }],
+  ]);
+  const out = await preview('redis:7.5');
+  expect(out).toContain('now: queued\n');
+  expect(out).toContain(
+    `  after      starts when the rollout of 7.4.9 has ended, which has 6 devices of it: ${older.rollout_id}\n`,
+  );
+  expect(out).toContain('  times      are those of a start now: they count from the end of what it waits for\n');
+  expect(out).not.toContain('takes ');
 });

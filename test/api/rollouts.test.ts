@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { TemporalUnavailable } from '../../src/api/temporal';
+import type { RolloutStatusView } from '../../src/workflows/messages';
 import { startApiRig, type ApiRig } from './api-rig';
 
 let rig: ApiRig;
@@ -36,6 +37,11 @@ async function rollout(
     ],
   );
   return rows[0].id;
+}
+
+function viewOf(id: string, status: RolloutStatusView['status']): RolloutStatusView {
+  const unknown = { waiting_for: 'resume', since: null, until: null, next_rule: null, resolved: null };
+  return { rollout_id: id, status, batch: 3, batches: 3, counts: {}, ...unknown, commands: ['resume'] };
 }
 
 async function addDevices(id: string, batch: number | null, status: string, count: number): Promise<void> {
@@ -135,6 +141,33 @@ describe('reading rollouts', () => {
     expect(rest.next_cursor).toBeNull();
   });
 
+  test.each<[string, unknown, string | null]>([
+    [
+      'by name',
+      {
+        1: {
+          services: [
+            { serviceName: 'db', imageName: 'b:1' },
+            { serviceName: 'web', imageName: 'a:2' },
+          ],
+        },
+      },
+      'a:2',
+    ],
+    ['as older agents write it', { 1: { services: [{ serviceName: 'web', config: { image: 'a:1' } }] } }, 'a:1'],
+    ['of another app', { 2: { services: [{ serviceName: 'web', imageName: 'a:2' }] } }, null],
+    ['in no shape at all', { 1: { services: 'none' } }, null],
+  ])('a device is shown with the image that its newest report names: %s', async (_, apps, current) => {
+    const id = await rollout();
+    await addDevices(id, 1, 'health_checking', 1);
+    await rig.database.pool.query(
+      'insert into device_current_state (device_uuid, apps) select device_uuid, $2 from device_rollout_status where rollout_id = $1',
+      [id, JSON.stringify(apps)],
+    );
+    const { devices } = (await rig.admin('GET', `/api/v1/rollouts/${id}/devices`)).json;
+    expect(devices).toMatchObject([{ previous: [{ image: 'a:1' }], target: 'a:2', current }]);
+  });
+
   test('events in order, page by page', async () => {
     const id = await rollout();
     await rig.database.pool.query(
@@ -162,19 +195,7 @@ describe('reading rollouts', () => {
       waiting_for: 'health of 3 devices',
       commands: ['pause', 'cancel', 'rollback', 'advance', 'retry', 'exclude'],
     });
-    rig.temporal.view = {
-      rollout_id: id,
-      status: 'paused',
-      batch: 3,
-      batches: 3,
-      counts: {},
-      waiting_for: 'resume',
-      since: null,
-      until: null,
-      next_rule: null,
-      resolved: null,
-      commands: ['resume'],
-    };
+    rig.temporal.view = viewOf(id, 'paused');
     expect((await rig.admin('GET', `/api/v1/rollouts/${id}/status`)).json).toEqual(rig.temporal.view);
     rig.temporal.view = { ...rig.temporal.view, rollout_id: randomUUID() };
     expect((await rig.admin('GET', `/api/v1/rollouts/${id}/status`)).json.batch).toBe(2);
@@ -182,6 +203,24 @@ describe('reading rollouts', () => {
     expect((await rig.admin('GET', `/api/v1/rollouts/${waiting}/status`)).json.waiting_for).toBe(
       'the start of its workflow',
     );
+  });
+
+  test('once no workflow answers, the status counts the devices where they are', async () => {
+    const id = await rollout({
+      status: 'completed',
+      ended: true,
+      progress: { batch: 1, batches: 3, counts: { told: 1 }, waiting_for: 'health of 1 device' },
+    });
+    await rig.database.pool.query(
+      `insert into rollout_batches (rollout_id, number, planned, status, started_at) values ($1, 1, 1, 'passed', now()), ($1, 2, 2, 'passed', now())`,
+      [id],
+    );
+    await addDevices(id, 1, 'completed', 1);
+    await addDevices(id, 2, 'completed', 2);
+    expect((await rig.admin('GET', `/api/v1/rollouts/${id}/status`)).json).toMatchObject({
+      ...{ status: 'completed', batch: 2, batches: 2, waiting_for: null },
+      counts: { planned: 3, attempted: 3, healthy: 3, told: 0 },
+    });
   });
 
   test('404 for an unknown rollout, on every route', async () => {
@@ -228,6 +267,43 @@ describe('commands', () => {
     expect([code, json.type]).toEqual([409, 'urn:fleetwave:problem:command-does-not-apply']);
     expect(json.detail.length).toBeGreaterThan(name.length + 5);
     expect(rig.temporal.signals).toEqual([]);
+  });
+
+  test('the state that counts is the one the workflow says, which what is recorded trails by a moment', async () => {
+    const gate = await rollout({ status: 'in_progress' });
+    rig.temporal.view = viewOf(gate, 'awaiting_approval');
+    expect((await command(gate, 'approve')).json).toMatchObject({ effect: 'opens the gate' });
+    const paused = await rollout({ status: 'in_progress' });
+    rig.temporal.view = viewOf(paused, 'paused');
+    expect((await command(paused, 'pause')).json.detail).toContain('it is paused already');
+    expect(rig.temporal.signals.map(({ name }) => name)).toEqual(['approve']);
+  });
+
+  test('its word about another rollout of the tag, or about an ending that is not recorded yet, counts for nothing', async () => {
+    const id = await rollout({ status: 'awaiting_approval' });
+    for (const view of [viewOf(randomUUID(), 'in_progress'), viewOf(id, 'completed')]) {
+      rig.temporal.view = view;
+      expect((await command(id, 'approve')).status).toBe(202);
+    }
+  });
+
+  test('exclude says which devices have no part in the rollout, and is refused where none has', async () => {
+    const id = await rollout();
+    await addDevices(id, 1, 'scheduled', 1);
+    await rig.database.pool.query('update image_rollouts set planned_at = now() where id = $1', [id]);
+    const { json } = await rig.admin('GET', `/api/v1/rollouts/${id}/devices`);
+    const [known, stranger] = [json.devices[0].device_uuid as string, randomUUID()];
+    expect((await command(id, 'exclude', { devices: [known, stranger] })).json.effect).toContain(
+      '1 of the 2 named have no part in it',
+    );
+    const refused = await command(id, 'exclude', { devices: [stranger] });
+    expect([refused.status, refused.json.detail]).toEqual([409, expect.stringContaining('none of these devices')]);
+    expect(rig.temporal.signals).toHaveLength(1);
+  });
+
+  test('advance says that the batches become one where that is asked for', async () => {
+    const { json } = await command(await rollout(), 'advance', { to: 'all' });
+    expect(json.effect).toContain('the batches that have not started become one');
   });
 
   test('503 while the workflow has not started or Temporal is away, 409 when somebody terminated it', async () => {

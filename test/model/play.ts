@@ -37,7 +37,7 @@ export async function beginPlay(rig: ModelRig, scenario: Scenario): Promise<Play
     zones: new Map(),
     freezes: [],
   };
-  const station = rig.station(!scenario.steps.some(({ kind }) => kind === 'restart'));
+  const station = await rig.station(!scenario.steps.some(({ kind }) => kind === 'restart'));
   const play: Play = {
     rig,
     station,

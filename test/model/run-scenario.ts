@@ -1,10 +1,10 @@
 import { Worker } from '@temporalio/worker';
 import { publicCounts } from '../../src/domain/public-counts';
 import { tally } from '../../src/db/tally';
-import { eventTypes } from '../support/workflow-history';
+import { failedTasks } from '../support/workflow-history';
 import { brokenInvariants } from './invariants';
 import { beginPlay, devicesSpeak, endPlay, jump, rest, type Play } from './play';
-import type { ModelRig } from './rig';
+import { StandsStill, type ModelRig } from './rig';
 import type { Scenario } from './scenario';
 import { readSnapshot } from './snapshot';
 import { takeStep, unfreeze } from './steps';
@@ -46,12 +46,13 @@ export async function runScenario(rig: ModelRig, scenario: Scenario, replay: boo
     for (const { status } of rollouts) told[status] = (told[status] ?? 0) + 1;
     return { steps: scenario.steps.length, rollouts: told };
   } catch (error) {
-    if (error instanceof Broken) throw error;
+    if (error instanceof Broken || error instanceof StandsStill) throw error;
     const message = error instanceof Error ? `${error.message} ${error.stack ?? ''}` : String(error);
     return fail(place, [...rig.failures.slice(-3), message], scenario);
   } finally {
     rig.failures.length = 0;
     if (!rig.spoiled) await endPlay(play);
+    await play.station.stop();
   }
 }
 
@@ -70,11 +71,17 @@ async function look({ rig, known, problems, scenario }: Play, place: string): Pr
 /** What the workflow says it counts is what is there, where it has just looked. */
 const COUNTING = /^(health|the soak|the delay|.* that were offline)/;
 
+/** Longer than activities that fail a few times wait in all. */
+const RETRIES_MS = 10_000;
+
 /** Devices that the plan left out have no batch: they are counted by the plan alone. */
 const UNPLANNED = new Set(['already_on_target', 'skipped']);
 
 async function compareStatus(play: Play, place: string): Promise<void> {
   const { rig, station, scenario } = play;
+  // A look that failed is taken again seconds later: until then nothing has looked.
+  rig.crash.calls = 0;
+  await rest(play, RETRIES_MS);
   const { rollouts } = await readSnapshot(rig.pool, play.known.image);
   for (const { id, workflowId, dispatched, ended } of rollouts) {
     if (!dispatched || ended) continue;
@@ -140,11 +147,13 @@ async function inspectWorkflows(play: Play, replay: boolean): Promise<void> {
     const handle = rig.env.client.workflow.getHandle(workflowId, runId);
     const { status } = await handle.describe();
     const history = await handle.fetchHistory();
-    const failed = eventTypes(history).filter(
-      (type) => type === 'EVENT_TYPE_WORKFLOW_TASK_FAILED' || type === 'EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT',
-    );
+    const failed = failedTasks(history);
     if (status.name !== 'COMPLETED' || failed.length > 0)
-      fail('in the end', [`the workflow of ${id} is ${status.name}, with ${failed.join(', ')}`], scenario);
+      fail(
+        'in the end',
+        [`the workflow of ${id} is ${status.name}, with failed tasks: ${failed.join(', ')}`],
+        scenario,
+      );
     if (replay) await Worker.runReplayHistory({ workflowBundle: rig.bundle }, history);
   }
 }

@@ -102,6 +102,11 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
   /** Time in which the rollout was not paused: deadlines stand still, as in the database. */
   const running = (now: number): number => now - pausedSeconds - (pausedAt === null ? 0 : now - pausedAt);
 
+  function momentOf(batch: number | null, now: number, soakSeconds: number): Moment {
+    const at = batch === null ? Math.max(...appliedAt.values(), 0) : (appliedAt.get(batch) ?? now);
+    const seconds = running(now) - at;
+    return { batch, seconds, deadlinePassed: seconds >= rules.healthTimeoutSeconds, soakSeconds };
+  }
   function seenBatch(batch: number, moment: Moment): StatusCounts {
     const there = told.get(batch) ?? 0;
     const counts = sum(world.health?.(moment, there) ?? { completed: there }, { pending: plannedOf(batch) - there });
@@ -153,8 +158,10 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
       if (mayBeTold > (before ?? 0)) appliedAt.set(batch, running(now));
       if (mayBeTold > 0 || held === null) told.set(batch, Math.max(mayBeTold, before ?? 0));
       const done = mayBeTold === 0 || ((await world.whileApplying?.(batch)) ?? true);
-      const nobodyNew = mayBeTold === before ? lastSeen.get(batch) : undefined;
-      const counts = nobodyNew ?? { scheduled: told.get(batch) ?? 0, pending: planned - (told.get(batch) ?? 0) };
+      const nobodyNew = mayBeTold === before && lastSeen.has(batch);
+      const counts = nobodyNew
+        ? seenBatch(batch, momentOf(batch, now, rules.soakSeconds))
+        : { scheduled: told.get(batch) ?? 0, pending: planned - (told.get(batch) ?? 0) };
       lastSeen.set(batch, counts);
       return { done, ended: false, held: counts.pending === 0 ? null : held, batch: counts, overall: overall() };
     },
@@ -166,10 +173,8 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
         const waiting = { pending: plannedOf(batch) };
         return { batch: waiting, overall: overall(), soakDueSeconds: null, deadlineSeconds: null };
       }
-      const seconds = running(now) - at;
-      const left = rules.healthTimeoutSeconds - seconds;
-      const soakSeconds = input.soakSeconds ?? rules.soakSeconds;
-      const moment = { batch, seconds, deadlinePassed: left <= 0, soakSeconds };
+      const moment = momentOf(batch, now, input.soakSeconds ?? rules.soakSeconds);
+      const left = rules.healthTimeoutSeconds - moment.seconds;
       moments.push({ ...moment, atSeconds: Math.round(now - (startedAt ?? now)) });
       const counts = batch === null ? seenOverall(moment) : seenBatch(batch, moment);
       return {

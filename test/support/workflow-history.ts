@@ -22,6 +22,19 @@ export function activityAttempts(history: History): ActivityAttempt[] {
   return attempts;
 }
 
+/**
+ * Workflow tasks that failed, by their cause. One that wanted to end the workflow just as a signal came did not: the server has
+ * it done again with the signal (`UNHANDLED_COMMAND`). Nor did one that timed out: it went to a worker that is gone.
+ */
+export function failedTasks(history: History): string[] {
+  const { WorkflowTaskFailedCause } = temporal.api.enums.v1;
+  return (history.events ?? []).flatMap(({ workflowTaskFailedEventAttributes: failed }) => {
+    if (failed == null || failed.cause === WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND)
+      return [];
+    return [`${WorkflowTaskFailedCause[failed.cause ?? 0] ?? 'unknown'}: ${failed.failure?.message ?? ''}`];
+  });
+}
+
 /** The kinds of events of a history, in order. */
 export function eventTypes(history: History): string[] {
   return (history.events ?? []).map((event) => temporal.api.enums.v1.EventType[event.eventType ?? 0] ?? 'unknown');

@@ -58,7 +58,7 @@ describe('exclude', () => {
       });
       back = true;
       await handle.signal('health', {});
-      expect(await handle.result()).toMatchObject({ status: 'completed', reason: '4 of 4 healthy' });
+      expect(await handle.result()).toMatchObject({ status: 'completed', reason: '4 of 4 healthy, 1 put back' });
     });
   });
 });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { StatusCounts } from '../../src/domain/verdict';
 import type { FakeActivities, FakeWorld, Moment } from '../support/fake-activities';
 import { createWorkflowRig, type WorkflowRig } from '../support/workflow-rig';
 
@@ -74,6 +75,40 @@ describe('on_failure pause', () => {
       await handle.signal('rollback');
       expect(await handle.result()).toMatchObject({ status: 'rolled_back' });
       expect(fake.of('restoreDevices')[0]?.input).toMatchObject({ scope: 'all' });
+    });
+  });
+
+  it('a retry that was asked for in the pause is judged before anybody else is told', async () => {
+    let again = { completed: 5, failed: 5 } as StatusCounts;
+    const world: FakeWorld = {
+      batches: [10, 90],
+      retried: 5,
+      rules: { onFailure: 'pause', batchDelaySeconds: 0 },
+      health: ({ batch }, planned) => (batch === 1 ? again : { completed: planned }),
+      overall: () => (again.completed === 10 ? { completed: 100 } : { ...again, pending: 90 }),
+    };
+    await rig.tell(world, async ({ handle, fake, env }) => {
+      await env.sleep('1h');
+      await handle.signal('retry');
+      await env.sleep('1s');
+      expect(await handle.query('status')).toMatchObject({
+        waiting_for: expect.stringContaining('resume (then: the failed devices are told again, then what is left'),
+      });
+      again = { completed: 5, scheduled: 5 };
+      await handle.signal('resume');
+      await env.sleep('60s');
+      expect(await handle.query('status')).toMatchObject({
+        waiting_for: 'health of 5 devices, before anybody else is told',
+      });
+      expect(fake.of('applyBatch')).toHaveLength(1);
+      again = { completed: 10 };
+      await handle.signal('health', {});
+      expect(await handle.result()).toMatchObject({ status: 'completed' });
+      expect(verdicts(fake)).toEqual([
+        [1, 'failed', 'failure_rate'],
+        [1, 'passed', 'all_settled'],
+        [2, 'passed', 'all_settled'],
+      ]);
     });
   });
 

@@ -145,6 +145,28 @@ describe('commands', () => {
       expect(fake.of('finishRollout')[0]?.atSeconds).toBeLessThan(120);
     });
   });
+
+  it('advance ends no soak that has not begun', async () => {
+    const soaking = ({ seconds, soakSeconds }: { seconds: number; soakSeconds: number }) =>
+      seconds < 150 ? { scheduled: 5 } : seconds < 150 + soakSeconds ? { health_checking: 5 } : { completed: 5 };
+    const world = {
+      batches: [5],
+      rules: { soakSeconds: 3600, healthTimeoutSeconds: 900 },
+      health: soaking,
+      soakDue: ({ seconds, soakSeconds }: { seconds: number; soakSeconds: number }) =>
+        seconds < 150 ? null : 150 + soakSeconds - seconds,
+    };
+    await rig.tell(world, async ({ handle, fake, env }) => {
+      await env.sleep('100s');
+      await handle.signal('advance');
+      await env.sleep('100s');
+      await handle.signal('health', {});
+      await env.sleep('10s');
+      expect(await handle.query('status')).toMatchObject({ waiting_for: 'the soak of 5 devices' });
+      expect(await handle.result()).toMatchObject({ status: 'completed' });
+      expect(fake.of('finishRollout')[0]?.atSeconds).toBeGreaterThanOrEqual(3750);
+    });
+  });
 });
 
 describe('approval', () => {

@@ -1,10 +1,10 @@
 import type { z } from 'zod';
-import { issueMessage } from '../issue-message';
+import { issueMessage, plainMessage } from '../issue-message';
 import { UnreadableDelivery } from './push';
 
 /** The parsed body, or its part at `at`. @throws UnreadableDelivery naming the first field that is missing or of another type. */
 export function readBody<Schema extends z.ZodType>(schema: Schema, body: unknown, at = ''): z.output<Schema> {
-  const parsed = schema.safeParse(body);
+  const parsed = schema.safeParse(body, { error: plainMessage });
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   throw new UnreadableDelivery(

@@ -73,7 +73,7 @@ export const Settings = z.object({
     .refine(isSecretKey, 'must be 32 bytes in base64 or hexadecimal, such as `openssl rand -base64 32` makes')
     .optional()
     .describe(
-      "Encrypts the webhook sources' secrets in the database: 32 bytes, base64 or hexadecimal. Unset, `npm start` makes one.",
+      "Encrypts the webhook sources' secrets and the registries' credentials in the database: 32 bytes, base64 or hexadecimal. Unset, `npm start` makes one.",
     ),
   FLEETWAVE_DELIVERY_BODY_DAYS: z.coerce
     .number()

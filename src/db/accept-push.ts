@@ -5,12 +5,14 @@ import { oldEnoughAt } from './old-enough';
 
 /**
  * Makes acceptances of one image and tag wait for each other until the transaction ends: "is it new" and "write it" must
- * not be torn apart by a second delivery in between. Sorted, so that two envelopes cannot wait for each other.
+ * not be torn apart by a second delivery in between. Sorted, so that two envelopes cannot wait for each other; tags share a
+ * thousand locks, because a batch of thousands would use up the server's table of them.
  */
 export async function lockTags(client: PoolClient, names: readonly string[]): Promise<void> {
   await client.query(
-    `select pg_advisory_xact_lock(hashtextextended('fleetwave.accept ' || name, 0))
-       from (select distinct name from unnest($1::text[]) as name order by name) as sorted`,
+    `select pg_advisory_xact_lock(key)
+       from (select distinct hashtextextended('fleetwave.accept', mod(hashtext(name), 512)) as key
+               from unnest($1::text[]) as name order by key) as sorted`,
     [names],
   );
 }

@@ -32,7 +32,7 @@ export function startChores(beside: Run): Chores {
       await recorder.settled();
       const done = await doChore(chore, state.input.rolloutId);
       control.remark(done);
-      control.note(`command.${chore.kind}_done`, { actor: chore.actor, reason: done });
+      control.note(`rollout.${chore.kind}_done`, { actor: chore.actor, reason: done });
       state.chores = state.chores.filter((other) => other !== chore);
       state.look = true;
       control.show();

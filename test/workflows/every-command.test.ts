@@ -87,7 +87,7 @@ const observations: Readonly<Record<Command, (cell: Cell, twin: Cell) => void>> 
 const said = (command: Command, status: RolloutStatus): { type: string; data: object } => {
   const cell = commandEffect(command, status);
   const effect = cell.applies ? cell.effect : `changes nothing: ${cell.why}`;
-  return { type: `command.${command}`, data: { applied: cell.applies, effect } };
+  return { type: `command.${command}`, data: expect.objectContaining({ applied: cell.applies, effect }) };
 };
 
 describe.each(activeStatuses)('a rollout that is %s', (status) => {

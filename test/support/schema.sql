@@ -770,7 +770,9 @@ create table public.image_rollouts (
   left_out integer not null default 0,
   return_signalled boolean not null default false,
   rollback_scope text,
-  lane text not null default ''::text
+  lane text not null default ''::text,
+  gathers_until timestamp with time zone,
+  resolution jsonb
 );
 
 create table public.image_tags (
@@ -823,6 +825,56 @@ create table public.plan_previews (
   changes bigint[] not null
 );
 
+create table public.registries (
+  host text not null,
+  url text,
+  credentials bytea,
+  credentials_kind text,
+  fingerprint text,
+  insecure boolean not null default false,
+  token_realms text[] not null default '{}'::text[],
+  reconcile boolean not null default true,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  updated_by text not null,
+  version uuid not null default gen_random_uuid()
+);
+
+create table public.registry_health (
+  host text not null,
+  version uuid not null,
+  asked_at timestamp with time zone not null,
+  reachable boolean not null,
+  since timestamp with time zone not null,
+  why text,
+  rate_limit_remaining integer
+);
+
+create table public.registry_rounds (
+  host text not null,
+  started_at timestamp with time zone not null,
+  ended_at timestamp with time zone,
+  repositories integer not null default 0,
+  tags integer not null default 0,
+  found integer not null default 0,
+  missed integer not null default 0,
+  left_out integer not null default 0,
+  unknown integer not null default 0,
+  unknowns jsonb not null default '[]'::jsonb,
+  missed_ever bigint not null default 0
+);
+
+create table public.registry_tags (
+  image text not null,
+  tag text not null,
+  digest text,
+  first_seen_at timestamp with time zone not null,
+  last_seen_at timestamp with time zone not null,
+  pending_digest text,
+  pending_since timestamp with time zone,
+  unseen_since timestamp with time zone
+);
+
 create table public.rollout_batches (
   rollout_id uuid not null,
   number integer not null,
@@ -852,6 +904,15 @@ create table public.rollout_events (
   data jsonb not null default '{}'::jsonb
 );
 
+create table public.watched_repositories (
+  image text not null,
+  host text not null,
+  place text not null,
+  asked_at timestamp with time zone not null default now(),
+  looked_at timestamp with time zone,
+  rules jsonb not null default '[]'::jsonb
+);
+
 create table public.webhook_deliveries (
   id uuid not null default gen_random_uuid(),
   source text not null,
@@ -859,7 +920,35 @@ create table public.webhook_deliveries (
   received_at timestamp with time zone not null default now(),
   last_received_at timestamp with time zone not null default now(),
   times_received integer not null default 1,
-  results jsonb not null default '[]'::jsonb
+  results jsonb not null default '[]'::jsonb,
+  kind text,
+  request_id uuid
+);
+
+create table public.webhook_requests (
+  id uuid not null,
+  received_at timestamp with time zone not null default now(),
+  method text not null,
+  headers jsonb not null,
+  query jsonb not null,
+  body bytea not null,
+  body_bytes integer not null
+);
+
+create table public.webhook_sources (
+  name text not null,
+  kind text not null,
+  secrets bytea[] not null default '{}'::bytea[],
+  fingerprints text[] not null default '{}'::text[],
+  allow_unsigned boolean not null default false,
+  registry_host text,
+  repositories jsonb not null default '{}'::jsonb,
+  options jsonb not null default '{}'::jsonb,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  updated_by text not null,
+  version uuid not null default gen_random_uuid(),
+  debounce_seconds integer
 );
 
 -- Constraints
@@ -970,6 +1059,28 @@ alter table public.plan_previews add constraint plan_previews_one_length CHECK (
 
 alter table public.plan_previews add constraint plan_previews_pkey PRIMARY KEY (plan_hash);
 
+alter table public.registries add constraint registries_credentials_kind CHECK ((credentials_kind = ANY (ARRAY['password'::text, 'token'::text])));
+
+alter table public.registries add constraint registries_credentials_whole CHECK ((num_nulls(credentials, credentials_kind, fingerprint) = ANY (ARRAY[0, 3])));
+
+alter table public.registries add constraint registries_host CHECK ((((length(host) >= 1) AND (length(host) <= 255)) AND (host = lower(host))));
+
+alter table public.registries add constraint registries_pkey PRIMARY KEY (host);
+
+alter table public.registry_health add constraint registry_health_host_fkey FOREIGN KEY (host) REFERENCES public.registries(host) ON DELETE CASCADE;
+
+alter table public.registry_health add constraint registry_health_pkey PRIMARY KEY (host);
+
+alter table public.registry_rounds add constraint registry_rounds_host_fkey FOREIGN KEY (host) REFERENCES public.registries(host) ON DELETE CASCADE;
+
+alter table public.registry_rounds add constraint registry_rounds_pkey PRIMARY KEY (host);
+
+alter table public.registry_tags add constraint registry_tags_pending CHECK ((num_nulls(pending_digest, pending_since, unseen_since) = ANY (ARRAY[0, 3])));
+
+alter table public.registry_tags add constraint registry_tags_image_fkey FOREIGN KEY (image) REFERENCES public.watched_repositories(image) ON DELETE CASCADE;
+
+alter table public.registry_tags add constraint registry_tags_pkey PRIMARY KEY (image, tag);
+
 alter table public.rollout_batches add constraint rollout_batches_delay CHECK ((delay_seconds >= 0));
 
 alter table public.rollout_batches add constraint rollout_batches_lane CHECK ((lane = ANY (ARRAY['plan'::text, 'catch_up'::text])));
@@ -990,9 +1101,25 @@ alter table public.rollout_events add constraint rollout_events_rollout_id_fkey 
 
 alter table public.rollout_events add constraint rollout_events_pkey PRIMARY KEY (id);
 
+alter table public.watched_repositories add constraint watched_repositories_host_fkey FOREIGN KEY (host) REFERENCES public.registries(host) ON DELETE CASCADE;
+
+alter table public.watched_repositories add constraint watched_repositories_pkey PRIMARY KEY (image);
+
 alter table public.webhook_deliveries add constraint webhook_deliveries_pkey PRIMARY KEY (id);
 
 alter table public.webhook_deliveries add constraint webhook_deliveries_once UNIQUE (source, delivery_key);
+
+alter table public.webhook_requests add constraint webhook_requests_pkey PRIMARY KEY (id);
+
+alter table public.webhook_sources add constraint webhook_sources_debounce CHECK (((debounce_seconds >= 0) AND (debounce_seconds <= 300)));
+
+alter table public.webhook_sources add constraint webhook_sources_fingerprints CHECK ((cardinality(fingerprints) = cardinality(secrets)));
+
+alter table public.webhook_sources add constraint webhook_sources_name CHECK ((name ~ '^[a-z0-9-]{1,63}$'::text));
+
+alter table public.webhook_sources add constraint webhook_sources_two_secrets CHECK ((cardinality(secrets) <= 2));
+
+alter table public.webhook_sources add constraint webhook_sources_pkey PRIMARY KEY (name);
 
 -- Indexes
 
@@ -1040,11 +1167,21 @@ CREATE INDEX plan_previews_by_age ON public.plan_previews USING btree (created_a
 
 CREATE INDEX plan_previews_by_tag ON public.plan_previews USING btree (image, tag, created_at DESC);
 
+CREATE INDEX registry_tags_pending ON public.registry_tags USING btree (image) WHERE (pending_digest IS NOT NULL);
+
 CREATE INDEX rollout_events_by_device ON public.rollout_events USING btree (device_uuid, id DESC) WHERE (device_uuid IS NOT NULL);
 
 CREATE INDEX rollout_events_by_rollout ON public.rollout_events USING btree (rollout_id, id);
 
+CREATE INDEX watched_repositories_by_host ON public.watched_repositories USING btree (host, asked_at);
+
 CREATE INDEX webhook_deliveries_by_age ON public.webhook_deliveries USING btree (last_received_at);
+
+CREATE INDEX webhook_deliveries_newest ON public.webhook_deliveries USING btree (received_at DESC, id DESC);
+
+CREATE INDEX webhook_deliveries_newest_of_source ON public.webhook_deliveries USING btree (source, received_at DESC, id DESC);
+
+CREATE INDEX webhook_requests_by_age ON public.webhook_requests USING btree (received_at);
 
 -- Triggers
 

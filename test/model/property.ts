@@ -4,7 +4,7 @@ import { runScenario, type Told } from './run-scenario';
 import type { Scenario } from './scenario';
 import { inWords } from './words';
 
-/** Of all files of this project together; each plays half of them. As many as were seen to pass, with the seed below. */
+/** Of all files of this project together; each plays half of them. CI plays 300 (.ci/run). */
 const RUNS = Number(process.env['FLEETWAVE_MODEL_RUNS'] ?? 44);
 const FILES = 2;
 const SEED = Number(process.env['FLEETWAVE_MODEL_SEED'] ?? 182_809_062);

@@ -64,7 +64,7 @@ describe('a source', () => {
     ['an unknown kind', 'a', { kind: 'docker', secrets: [SECRET] }, 'kind'],
     ['no secret', 'a', { kind: 'dockerhub' }, 'secrets'],
     ['three secrets', 'a', { kind: 'dockerhub', secrets: [SECRET, `${SECRET}2`, `${SECRET}3`] }, 'secrets'],
-    ['a short secret', 'a', { kind: 'dockerhub', secrets: ['1234567'] }, 'secrets.0'],
+    ['an empty secret', 'a', { kind: 'dockerhub', secrets: [''] }, 'secrets.0'],
     [
       'secrets that are not asked for',
       'a',

@@ -1,6 +1,13 @@
 import { heartbeat, sleep } from '@temporalio/activity';
 import { readPushToResolve, recordResolution, type PushToResolve } from '../db/resolve-push';
-import { absentReason, describeResolution, resolutionObstacle, resolutionOf, type TagSaid } from '../domain/resolution';
+import {
+  absentReason,
+  describeResolution,
+  heldReason,
+  resolutionObstacle,
+  resolutionOf,
+  type TagSaid,
+} from '../domain/resolution';
 import type { TagAnswer, UnknownReason } from '../registry-client/answers';
 import type { ActivityDeps } from './deps';
 import { rolloutMissing } from './failures';
@@ -47,12 +54,13 @@ function isAnswered({ resolution }: PushToResolve): boolean {
   return resolution !== null && resolution.outcome !== 'absent';
 }
 
-function resultOf({ image, tag, digest, rules, resolution, settled }: PushToResolve): ResolveResult {
+function resultOf({ image, tag, digest, rules, resolution, hold, settled }: PushToResolve): ResolveResult {
   if (resolution === null) return { outcome: 'goes_on', said: null };
   const said = describeResolution(resolution, digest);
   // With a plan, devices may have been told: only the plan's own rules end it then.
   if (settled) return { outcome: 'goes_on', said };
   if (resolution.outcome === 'absent') return { outcome: 'absent', reason: absentReason(image, tag) };
+  if (hold !== null) return { outcome: 'unfit', reason: heldReason(image, tag, hold) };
   const obstacle = resolutionObstacle(resolution, { image, tag, wanted: rules.platforms ?? [] });
   return obstacle === null ? { outcome: 'goes_on', said } : { outcome: 'unfit', reason: obstacle };
 }

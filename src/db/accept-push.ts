@@ -66,7 +66,10 @@ export async function readTagFacts(
             (select ${KNOWN_ROLLOUT} from newest r) as newest,
             (select ${KNOWN_ROLLOUT} from same r) as same,
             (select jsonb_build_object('id', h.id, 'reason', h.reason, 'rolloutId', coalesce(h.rollout_id, (select id from same))) from image_holds h
-              where h.image = $1 and h.tag = $2 and h.revision = asked.revision and h.lifted_at is null) as hold,
+              where h.image = $1 and h.tag = $2 and h.lifted_at is null
+                -- What was pushed without a digest is held under its event; its registry may have said which one it was.
+                and (h.revision = asked.revision or exists (select from image_rollouts r where r.id = h.rollout_id and r.digest = asked.revision))
+              order by h.revision = asked.revision desc, h.created_at desc limit 1) as hold,
             exists (select from image_holds h, same where h.image = $1 and h.tag = $2 and h.revision = asked.revision
               and h.lifted_at >= same.ended_at and (h.rollout_id is null or h.rollout_id in (select id from own))) as "holdLifted",
             (select jsonb_build_object('id', r.id, 'digest', r.digest, 'strategy', r.strategy) from image_rollouts r

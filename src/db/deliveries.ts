@@ -32,10 +32,14 @@ export interface KeptRequest {
   bodyBytes: number;
 }
 
+/** The same body after its window: another push, though it has the row of the one before. */
+const IS_NEW_AGAIN = `(webhook_deliveries.delivery_key like 'body:%' and webhook_deliveries.last_received_at < now() - make_interval(secs => $3))`;
+
 /**
  * Writes one row a delivery key, or counts the delivery where the row exists. Of several that come at once, all but the
  * first wait here for its commit and then see its result. Sorted, so that two envelopes cannot wait for each other. With a
- * window, a body that was not seen for so long counts as one that was never seen; an event's own id is the same for ever.
+ * window, a body that was not seen for so long counts as one that was never seen, and was received first now; an event's own id
+ * is the same for ever.
  */
 export async function recordDeliveries(
   client: PoolClient,
@@ -48,7 +52,8 @@ export async function recordDeliveries(
      select $1, key from unnest($2::text[]) as key order by key
      on conflict on constraint webhook_deliveries_once
        do update set times_received = webhook_deliveries.times_received + 1, last_received_at = now(),
-         results = case when webhook_deliveries.delivery_key like 'body:%' and webhook_deliveries.last_received_at < now() - make_interval(secs => $3) then '[]' else webhook_deliveries.results end
+         results = case when ${IS_NEW_AGAIN} then '[]' else webhook_deliveries.results end,
+         received_at = case when ${IS_NEW_AGAIN} then now() else webhook_deliveries.received_at end
      returning id, delivery_key, results, times_received, (select version from webhook_sources where name = $1) as source_version,
                (select jsonb_build_object('id', h.id, 'reason', h.reason) from image_holds h
                  where h.rollout_id::text in (select jsonb_path_query(results, '$[*].rollout_id') #>> '{}') and h.lifted_at is null limit 1) as hold`,

@@ -10,14 +10,20 @@ export interface PushToResolve {
   /** Rules of older releases say nothing of platforms. */
   rules: Partial<Pick<RolloutRules, 'platforms'>>;
   resolution: Resolution | null;
+  /** The standing hold on the digest that its registry gave; null for one that a person asked for, who decides about it. */
+  hold: { id: string; reason: string } | null;
   /** It has ended, or has its plan: nothing about it changes any more. */
   settled: boolean;
 }
 
 export async function readPushToResolve(pool: Pool, rolloutId: string): Promise<PushToResolve | null> {
   const { rows } = await pool.query<PushToResolve>(
-    `select image, tag, digest, rules, resolution, ended_at is not null or planned_at is not null as settled
-       from image_rollouts where id = $1`,
+    `select image, tag, digest, rules, resolution, ended_at is not null or planned_at is not null as settled,
+            (select jsonb_build_object('id', h.id, 'reason', h.reason) from image_holds h
+              where h.image = r.image and h.tag = r.tag and h.lifted_at is null and r.trigger <> 'manual' and r.resolution -> 'gave_digest' = 'true'
+                and (h.revision = r.digest or exists (select from image_rollouts other where other.id = h.rollout_id and other.digest = r.digest))
+              order by h.created_at desc limit 1) as hold
+       from image_rollouts r where id = $1`,
     [rolloutId],
   );
   return rows[0] ?? null;

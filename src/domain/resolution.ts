@@ -67,3 +67,8 @@ export function resolutionObstacle(
 export function absentReason(image: string, tag: string): string {
   return `${image}:${tag} is not at its registry: push it again; where that is the very same image, trigger the update with "force": true`;
 }
+
+/** Of a push without a digest, whose registry says that it is the very image that was rolled back. */
+export function heldReason(image: string, tag: string, hold: { id: string; reason: string }): string {
+  return `${image}:${tag} is the image that is held back: ${hold.reason}. DELETE /api/v1/holds/${hold.id} lifts the hold: a new push of the tag, or an update triggered by hand, then starts it`;
+}

@@ -25,6 +25,8 @@ export interface IncomingDelivery {
   version: string | null | undefined;
   /** Null: the same key is the same push for ever. */
   repeatWindowSeconds: number | null;
+  /** An operator has it taken once more: whenever that is, it is the push that it was, and no new one. */
+  isReplay?: true;
   /** For how long further events of the same push are gathered before its rollout is planned. */
   debounceSeconds: number;
   items: readonly KeyedItem[];
@@ -65,13 +67,13 @@ export async function acceptWithin(client: PoolClient, incoming: IncomingDeliver
     client,
     source,
     items.map((one) => one.key),
-    incoming.repeatWindowSeconds,
+    incoming.isReplay === true ? null : incoming.repeatWindowSeconds,
   );
   const found = items.map(({ key, item }) => {
     const delivery = deliveries.get(key);
     if (delivery === undefined) throw new Error('a recorded delivery was not given back');
     if (version !== undefined && delivery.source_version !== version) throw new SourceChanged();
-    const kept = stillStanding(delivery);
+    const kept = stillStanding(delivery, item);
     return { item, delivery, kept, answered: kept.length > 0 && kept.length === delivery.results.length };
   });
   const names = found.flatMap(({ item, answered }) => (item.kind === 'push' && !answered ? [tagName(item.push)] : []));
@@ -101,13 +103,13 @@ export async function acceptWithin(client: PoolClient, incoming: IncomingDeliver
 
 /**
  * Of a delivery that was seen before, the results that stand. One that started nothing is judged again: the operator may have
- * made the policy, or lifted the hold, that its first answer asked for.
+ * made the policy, lifted the hold, or said where the sender's images are, as its first answer asked for.
  */
-function stillStanding({ results, hold }: RecordedDelivery): Kept[] {
+function stillStanding({ results, hold }: RecordedDelivery, item: DeliveryItem): Kept[] {
   return results.flatMap((stored) => {
     const { rollout_id: id, strategy, policy_id: policyId = null } = stored;
     if (id === null)
-      return stored.outcome === 'ignored'
+      return stored.outcome === 'ignored' && !(item.kind === 'push' && wasUnusable(stored))
         ? [{ stored, answer: { ...stored, outcome: 'ignored', policy_id: policyId } }]
         : [];
     // It names the rollout that was rolled back, which is not one that it started.
@@ -115,6 +117,14 @@ function stillStanding({ results, hold }: RecordedDelivery): Kept[] {
     const rollout = { id, strategy };
     return [{ stored, answer: hold === null ? duplicate(rollout, policyId) : held(hold, rollout, policyId) }];
   });
+}
+
+/**
+ * What could not be rolled out as it was read then: it has no registry. A push that came late has one, and stays ignored, since
+ * what it was later than may not be the newest any more.
+ */
+function wasUnusable(stored: StoredResult): boolean {
+  return 'registry' in stored && stored.registry === null;
 }
 
 async function acceptItem(

@@ -100,6 +100,27 @@ describe('a tag that is there', () => {
     });
   });
 
+  it('ends it where that is the image that was rolled back, unless a person asked for it or has lifted the hold', async () => {
+    const pushed = (revision: string) =>
+      seedRollout(rig.pool, { image: name, tag: 'multi', digest: null, revision, rules: {} });
+    const bad = await pushed('event:1');
+    await rig.act.resolvePush({ rolloutId: bad });
+    await rig.pool.query(`update image_rollouts set status = 'rolled_back', ended_at = now() where id = $1`, [bad]);
+    await rig.pool.query(
+      `insert into image_holds (image, tag, revision, rollout_id, reason) values ($1, 'multi', 'event:1', $2, 'three of five failed')`,
+      [name, bad],
+    );
+    const again = await pushed('event:2');
+    await rig.pool.query(`update image_rollouts set trigger = 'webhook' where id = $1`, [again]);
+    const held = { outcome: 'unfit', reason: expect.stringMatching(/three of five failed\. DELETE .*\/holds\//) };
+    for (let time = 0; time < 2; time++) expect(await rig.act.resolvePush({ rolloutId: again })).toEqual(held);
+    await rig.pool.query(`update image_rollouts set trigger = 'manual' where id = $1`, [again]);
+    expect(await rig.act.resolvePush({ rolloutId: again })).toMatchObject({ outcome: 'goes_on' });
+    await rig.pool.query(`update image_rollouts set trigger = 'webhook' where id = $1`, [again]);
+    await rig.pool.query('update image_holds set lifted_at = now()');
+    expect(await rig.act.resolvePush({ rolloutId: again })).toMatchObject({ outcome: 'goes_on' });
+  });
+
   it('its digest is what is pinned, and what a device has to report', async () => {
     const [device = ''] = await rig.devices([{ image: `${name}:multi` }]);
     const id = await rollout('multi', { steps: [{ percent: 100 }], soakSeconds: 0 });

@@ -105,6 +105,17 @@ test('nothing is joined to a rollout that has been started', async () => {
   expect((await hubCall()).json.outcome).toBe('superseding');
 });
 
+test('nothing is joined to a rollout that is being started, though the clock of whoever joins stands a moment before', async () => {
+  const { json } = await hubCall();
+  const id = json.rollout_id as string;
+  await timePasses(10);
+  expect(await due()).toEqual([id]);
+  // As a transaction sees it that began before the time was over and waited for the tag since.
+  await timePasses(-10);
+  expect((await hubCall()).json.outcome).toBe('superseding');
+  expect((await rollouts()).map((one) => one.id)).toContain(id);
+});
+
 test('what a person asks for waits for nothing, and a source may have a time of its own', async () => {
   const byHand = await rig.admin('POST', '/api/v1/images/trigger-update', { image: 'app', tag });
   expect(byHand.json.outcome).toBe('started');
@@ -128,6 +139,8 @@ test('what a person asks for waits for nothing, and a source may have a time of 
 
 test('pushes of one tag that come at the same moment are one rollout', async () => {
   const replies = await Promise.all(Array.from({ length: 12 }, () => hubCall()));
-  expect(new Set(replies.map(({ json }) => json.rollout_id)).size).toBe(1);
+  // One that is older by its sender's time and comes after another is late: it is ignored, and names no rollout.
+  const named = replies.filter(({ json }) => json.outcome !== 'ignored');
+  expect(new Set(named.map(({ json }) => json.rollout_id)).size).toBe(1);
   expect(replies.filter(({ json }) => json.outcome === 'started')).toHaveLength(1);
 });

@@ -45,6 +45,24 @@ test('what was rolled back stays back: no repetition, no other event of the dige
   expect(await push('e4', B)).toMatchObject({ outcome: 'started' });
 });
 
+test('what was held without a digest is held under the one that its registry has said since', async () => {
+  const hub = JSON.stringify({
+    repository: { repo_name: 'registry.example.com:5000/team/api' },
+    push_data: { tag: '2.0', pushed_at: 1_700_000_000 },
+  });
+  const { rollout_id: rolloutId } = (await intake.deliver(hub)).body;
+  await database.pool.query(
+    `update image_rollouts set digest = $2, resolution = '{"outcome": "found", "gave_digest": true}' where id = $1`,
+    [rolloutId, A],
+  );
+  await end(rolloutId, 'rolled_back', true);
+  expect(await push('e1', A)).toMatchObject({ outcome: 'held', rollout_id: rolloutId });
+  expect(await push('e2', B)).toMatchObject({ outcome: 'started' });
+  expect(await push('e3', A)).toMatchObject({ outcome: 'held' });
+  await database.pool.query('update image_holds set lifted_at = now()');
+  expect((await push('e4', A)).outcome).toBe('superseding');
+});
+
 test('the same image can be rolled out again after its rollback, once a person has lifted the hold', async () => {
   const { rollout_id: rolloutId } = await push('e1', A);
   await end(rolloutId, 'rolled_back', true);

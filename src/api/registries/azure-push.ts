@@ -25,10 +25,8 @@ export function readAzurePush(
   if (instead !== null) return instead;
   if (target.tag === null) return 'push of an untagged manifest';
   const announced = { imageName: target.repository, tag: target.tag, digest: target.digest, eventId };
-  // As the client that pushed wrote it. Without a dot a capital is what makes it a host.
-  const host = request?.host ?? '';
   const found = pullReference(place, {
-    host: host.includes('.') ? host.toLowerCase() : host,
+    host: request?.host ?? '',
     hostField: 'request.host',
     repository: target.repository,
   });

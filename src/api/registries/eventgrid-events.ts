@@ -78,16 +78,31 @@ const Validation = z
  * The first delivery of a subscription, which only 200 with its code confirms; null for any other. Its `validationUrl` is never
  * fetched: whoever asks holds the secret already. @throws HttpProblem 422
  */
-export function validationAnswer({ raw }: Delivery): Answer | null {
+export function validationAnswer(delivery: Delivery): Answer | null {
+  const asked = validationsIn(delivery);
+  if (asked === null || asked.some((one) => one === null)) return null;
+  const code = asked.find((one) => one?.code !== undefined)?.code;
+  if (code === undefined) throw invalidInput([{ path: '0.data.validationCode', message: 'is needed, as a text' }]);
+  return { status: 200, body: { validationResponse: code } };
+}
+
+/** The answer to a list that holds a validation beside other events: those are taken as ever, and it gets its code with it. */
+export function withValidation(made: Answer, delivery: Delivery): Answer {
+  const code = validationsIn(delivery)?.find((one) => one?.code !== undefined)?.code;
+  return code === undefined
+    ? made
+    : { ...made, status: 200, body: { ...(made.body as object), validationResponse: code } };
+}
+
+/** Of each event its validation, or null for another event; null where none asks for one. */
+function validationsIn({ raw }: Delivery): ({ code: string | undefined } | null)[] | null {
   // Every delivery passes here, and few are read twice.
   if (!raw.includes(VALIDATION)) return null;
-  const asked = membersOf(raw).map((event) => Validation.safeParse(event));
-  const index = asked.findIndex(({ success }) => success);
-  if (index < 0) return null;
-  const code = Code.safeParse(asked[index]?.data?.data);
-  if (!code.success)
-    throw invalidInput([{ path: `${String(index)}.data.validationCode`, message: 'is needed, as a text' }]);
-  return { status: 200, body: { validationResponse: code.data.validationCode } };
+  const asked = membersOf(raw).map((event) => {
+    const validation = Validation.safeParse(event);
+    return validation.success ? { code: Code.safeParse(validation.data.data).data?.validationCode } : null;
+  });
+  return asked.some((one) => one !== null) ? asked : null;
 }
 
 function membersOf(raw: Buffer): unknown[] {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { AllowedOrigins, answerAbuseProtection } from './abuse-protection';
-import { readEventGrid, validationAnswer } from './eventgrid-events';
+import { readEventGrid, validationAnswer, withValidation } from './eventgrid-events';
 import { EntraApplication, verifyEntraToken } from './eventgrid-token';
 import { anyJson, MEBIBYTE, type RegistryKind } from './kind';
 import { checkSecretHeader, SecretHeader, secretHeaderInWords } from './secret-header';
@@ -29,6 +29,7 @@ export const eventgrid: RegistryKind<z.infer<typeof Options>> = {
     return verifyEntraToken(delivery, source.options.entra, outside);
   },
   read: readEventGrid,
+  answer: withValidation,
   handshake(delivery, source) {
     if (delivery.method !== 'OPTIONS') return validationAnswer(delivery);
     // A token can be neither told from a wrong secret here, nor checked without asking for keys on a stranger's word.

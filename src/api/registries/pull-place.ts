@@ -21,7 +21,9 @@ export function pullReference(
   const group = within != null && Object.hasOwn(repositories, within) ? repositories[within] : undefined;
   const configured = group ?? registryHost;
   if (configured != null) return { reference: `${configured}/${repository}` };
-  if (host !== null && isPullHost(host)) return { reference: `${host}/${repository}` };
+  // As the client that pushed wrote it. Without a dot or a port a capital is what makes it a host.
+  if (host !== null && isPullHost(host))
+    return { reference: `${/[.:]/.test(host) ? host.toLowerCase() : host}/${repository}` };
   const remedy = 'give the source a "registry_host"';
   if (host === null && hostField === '')
     return { reason: `this sender does not say where its images are pulled from: ${remedy}` };

@@ -38,7 +38,8 @@ export function usablePush(announced: AnnouncedPush): DeliveryItem {
       registry,
       repository,
       image,
-      imageName,
+      // Of an operator's place for it only the end was parsed: what stands before may be anything.
+      imageName: storable(imageName),
       tag,
       digest: announced.digest,
       eventId: eventId === null ? null : storable(eventId),

@@ -96,6 +96,7 @@ test.each<[string, object, Partial<typeof push> | object]>([
   ['with a time that is none', event({ timestamp: 'soon' }), {}],
   ['without a time', event({ timestamp: undefined }), {}],
   ['from a port and an address', event({ request: { host: '192.0.2.1:5000' } }), { registry: '192.0.2.1:5000' }],
+  ['from a host in capitals, as its client wrote it', event({ request: { host: 'Registry.Example.com:5000' } }), {}],
   ['from the machine itself', event({ request: { host: 'localhost' } }), { registry: 'localhost' }],
   [
     "with an image's configuration among its references",

@@ -191,11 +191,23 @@ describe('the handshakes', () => {
     rig.deliver('grid', what, { ...json, 'aeg-event-type': 'SubscriptionValidation', ...headers }, query);
 
   test('a validation is answered with its code, and leaves no row', async () => {
-    for (const what of [[asked()], asked(), [event(), asked()]]) {
+    for (const what of [[asked()], asked()]) {
       const reply = await validate(what);
       expect([reply.status, reply.json]).toEqual([200, { validationResponse: code.validationCode }]);
     }
     expect((await rig.database.pool.query('select from webhook_deliveries')).rowCount).toBe(0);
+  });
+
+  test.each<[string, object[]]>([
+    ['after', [event(), asked()]],
+    ['before', [asked(), event()]],
+    ['after, without its code,', [event(), asked({ data: {} })]],
+  ])('a push that a validation comes %s is stored, and the validation answered', async (order, what) => {
+    const reply = await validate(what);
+    const isConfirmed = !order.includes('without');
+    expect(understood(reply)).toEqual({ ...api, status: isConfirmed ? 200 : 202 });
+    expect(reply.json.validationResponse).toBe(isConfirmed ? code.validationCode : undefined);
+    expect((await rig.database.pool.query('select from webhook_deliveries')).rowCount).toBe(1);
   });
 
   test('a validation is answered to nobody without the secret', async () => {

@@ -227,3 +227,15 @@ test.each<[string, object, string]>([
 ])('a source with %s is refused', async (_, fields, path) => {
   expectUnreadable(await rig.admin('PUT', '/api/v1/webhook-sources/none', { kind: 'gar', ...fields }), path);
 });
+
+test('a name that cannot be stored does not stop the queue: where the operator says the place, it is replaced in what is told', async () => {
+  await rig.source('placed', { kind: 'gar', secrets: [SECRET], registry_host: 'mirror.acme.io' });
+  await addPolicy(rig.database.pool, 'mirror.acme.io/acme-prod/api:*');
+  for (const [index, host] of ['a\u0000b', 'a\ud800b', 'a'.repeat(300_000)].entries()) {
+    const id = { messageId: String(index), message_id: String(index) };
+    const body = wrapped({ action: 'INSERT', tag: `${host}/acme-prod/api:${String(index)}` }, id);
+    const reply = await rig.deliver('placed', body, json, `?secret=${SECRET}`);
+    expect([reply.status, reply.json.outcome]).toEqual([202, 'started']);
+    expect(reply.json.image.length).toBeLessThanOrEqual(512);
+  }
+});

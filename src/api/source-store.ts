@@ -1,6 +1,6 @@
 import type { Config } from '../config';
 import { readWebhookSource, type WebhookSourceRow } from '../db/webhook-sources';
-import { createSecretBox, SealedSecretError } from '../secret-box';
+import { createSecretBox, whyUnreadable } from '../secret-box';
 import type { ApiDeps } from './deps';
 import { HttpProblem } from './problem';
 import { findKind } from './registries';
@@ -133,15 +133,11 @@ function fromRow(row: WebhookSourceRow, config: Config): StoredSource {
 
 function openSecrets(row: WebhookSourceRow, config: Config): string[] {
   if (row.secrets.length === 0) return [];
-  if (config.FLEETWAVE_SECRETS_KEY === undefined)
-    throw unusable(row.name, 'its secrets are encrypted, and FLEETWAVE_SECRETS_KEY is not set');
-  const box = createSecretBox(config.FLEETWAVE_SECRETS_KEY);
-  try {
-    return row.secrets.map((sealed) => box.open(sealed, secretPlace(row.name)));
-  } catch (error) {
-    if (error instanceof SealedSecretError) throw unusable(row.name, error.message);
-    throw error;
-  }
+  const key = config.FLEETWAVE_SECRETS_KEY;
+  const why = whyUnreadable(row.secrets, secretPlace(row.name), key);
+  if (key === undefined || why !== null) throw unusable(row.name, why ?? 'FLEETWAVE_SECRETS_KEY is not set');
+  const box = createSecretBox(key);
+  return row.secrets.map((sealed) => box.open(sealed, secretPlace(row.name)));
 }
 
 /** What a sealed secret is bound to. */

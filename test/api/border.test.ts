@@ -224,7 +224,7 @@ describe('operations', () => {
   test('readyz is green, degraded without Temporal, red while stopping', async () => {
     expect((await rig.call('GET', '/readyz')).json).toEqual({
       status: 'ready',
-      checks: { postgres: 'ok', schema: 'ok', temporal: 'ok' },
+      checks: { postgres: 'ok', schema: 'ok', temporal: 'ok', secrets: 'ok' },
     });
     rig.temporal.reachable = false;
     const degraded = await rig.call('GET', '/readyz');

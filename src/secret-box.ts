@@ -75,7 +75,8 @@ export function createSecretBox(keyText: string): SecretBox {
 /** Why any of these cannot be opened there with this key, with the remedy; null where all can be. */
 export function whyUnreadable(sealed: readonly Buffer[], place: string, keyText: string | undefined): string | null {
   if (sealed.length === 0) return null;
-  if (keyText === undefined) return 'it is encrypted, and FLEETWAVE_SECRETS_KEY is not set: set it, or set the secret anew';
+  if (keyText === undefined)
+    return 'it is encrypted, and FLEETWAVE_SECRETS_KEY is not set: set it, or set the secret anew';
   const box = createSecretBox(keyText);
   try {
     for (const one of sealed) box.open(one, place);

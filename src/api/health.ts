@@ -34,7 +34,11 @@ export function healthRoutes(deps: ApiDeps): Route[] {
       summary: 'Pushes and polls can be taken',
       access: 'public',
       answers: {
-        200: { description: 'Ready, or degraded: Temporal is away and pushes wait in the outbox, or stored secrets cannot be read', schema: Readiness },
+        200: {
+          description:
+            'Ready, or degraded: Temporal is away and pushes wait in the outbox, or stored secrets cannot be read',
+          schema: Readiness,
+        },
         503: { description: 'Not ready', schema: Readiness },
       },
       handle: async () => {

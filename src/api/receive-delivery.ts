@@ -128,10 +128,7 @@ export function readDelivery(stored: StoredSource, delivery: Delivery): ParsedDe
  * What the delivery says; of one that cannot be read, an item with the reason. `refusal` is its answer, unless its sender would
  * repeat it for days.
  */
-function readOrRefuse(
-  { kind, source }: StoredSource,
-  delivery: Delivery,
-): ParsedDelivery & { refusal?: HttpProblem } {
+function readOrRefuse({ kind, source }: StoredSource, delivery: Delivery): ParsedDelivery & { refusal?: HttpProblem } {
   try {
     return kind.read(delivery, source);
   } catch (error) {

@@ -88,7 +88,9 @@ export const ShownRegistryHost = z.object({
     .object({ kind: z.enum(['password', 'token']), fingerprint: z.string() })
     .nullable()
     .describe('Enough to tell them apart.'),
-  secrets_readable: z.boolean().describe('False where FLEETWAVE_SECRETS_KEY is not the one that the credentials were encrypted with.'),
+  secrets_readable: z
+    .boolean()
+    .describe('False where FLEETWAVE_SECRETS_KEY is not the one that the credentials were encrypted with.'),
   secrets_reason: z.string().nullable().describe('Why they cannot be read, and the remedy.'),
   insecure: z.boolean(),
   token_realms: z.array(z.string()),

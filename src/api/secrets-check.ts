@@ -17,11 +17,7 @@ export interface SecretsCheck {
 }
 
 /** Whether what is stored encrypted can be opened with the key that this process has: what cannot is found at the start, not by a push. */
-export function createSecretsCheck({
-  pool,
-  config,
-  log,
-}: Pick<ApiDeps, 'pool' | 'config' | 'log'>): SecretsCheck {
+export function createSecretsCheck({ pool, config, log }: Pick<ApiDeps, 'pool' | 'config' | 'log'>): SecretsCheck {
   let found: { at: number; trouble: Promise<string | null> } | undefined;
   let said: string | null = null;
 

@@ -110,8 +110,7 @@ function fromRow(row: WebhookSourceRow, config: Config): StoredSource {
   const kind = findKind(row.kind);
   if (kind === undefined) throw unusable(row.name, `this release does not know its kind ${row.kind}`);
   const options = kind.options.safeParse(row.options);
-  if (!options.success)
-    throw unusable(row.name, `this release does not take its options: ${options.error.message}`);
+  if (!options.success) throw unusable(row.name, `this release does not take its options: ${options.error.message}`);
   const inherits = row.name === builtInSource && row.secrets.length === 0;
   const own = inherits ? builtIn(config) : null;
   return {

@@ -87,9 +87,13 @@ export const ShownSource = z.object({
   name: z.string(),
   kind: z.string(),
   secrets: z.array(z.object({ fingerprint: z.string() })).describe('How many, and enough to tell them apart.'),
-  secrets_readable: z.boolean().describe('False where FLEETWAVE_SECRETS_KEY is not the one that they were encrypted with.'),
+  secrets_readable: z
+    .boolean()
+    .describe('False where FLEETWAVE_SECRETS_KEY is not the one that they were encrypted with.'),
   secrets_reason: z.string().nullable().describe('Why they cannot be read, and the remedy.'),
-  allow_unsigned: z.boolean().describe('Of the built-in source, what the installation says where it has no secrets of its own.'),
+  allow_unsigned: z
+    .boolean()
+    .describe('Of the built-in source, what the installation says where it has no secrets of its own.'),
   registry_host: z.string().nullable(),
   repositories: z.record(z.string(), z.string()),
   options: z.record(z.string(), z.unknown()),

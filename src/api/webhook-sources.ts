@@ -73,7 +73,12 @@ export function webhookSourceRoutes(
       },
       handle: async ({ query: { limit, cursor } }) => {
         const rows = await listWebhookSources(pool, limit, cursor);
-        const { items: ofPage, next_cursor } = page(rows, limit, (row) => row, (row) => row.name);
+        const { items: ofPage, next_cursor } = page(
+          rows,
+          limit,
+          (row) => row,
+          (row) => row.name,
+        );
         const items = await show(ofPage);
         const replaced = cursor !== undefined || (await readWebhookSource(pool, builtInSource)) !== null;
         return {

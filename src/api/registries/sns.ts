@@ -50,7 +50,7 @@ export function sns(carried: readonly RegistryKind[]): RegistryKind<SnsOptions> 
     options: Options,
     expects({ options: { topic_arns: topics }, secrets }) {
       if (topics.length === 0) return null;
-      const raw = secrets.length === 0 ? '' : '; or, of raw message delivery, which is not signed, the source\'s secret';
+      const raw = secrets.length === 0 ? '' : "; or, of raw message delivery, which is not signed, the source's secret";
       return `a message that SNS has signed lately, of a topic in the source's option "topic_arns" (${topics.join(', ')})${raw}`;
     },
     provesItself: ({ topic_arns: topics }) => topics.length > 0,

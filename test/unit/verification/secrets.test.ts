@@ -4,7 +4,8 @@ import { isSigned, isSignedInTime, isTimely } from '../../../src/api/verificatio
 import { checkStandardWebhook } from '../../../src/api/verification/standard-webhooks';
 import { basic, bearer, checkToken, secretInUrl } from '../../../src/api/verification/shared-token';
 
-const isStandardWebhook = (...given: Parameters<typeof checkStandardWebhook>) => checkStandardWebhook(...given) === 'right';
+const isStandardWebhook = (...given: Parameters<typeof checkStandardWebhook>) =>
+  checkStandardWebhook(...given) === 'right';
 
 describe('HMAC', () => {
   const said = 'what do ya want for nothing?';

@@ -71,3 +71,18 @@ export function createSecretBox(keyText: string): SecretBox {
     fingerprint: (text) => createHmac('sha256', fingerprintKey).update(text).digest('hex').slice(0, 8),
   };
 }
+
+/** Why any of these cannot be opened there with this key, with the remedy; null where all can be. */
+export function whyUnreadable(sealed: readonly Buffer[], place: string, keyText: string | undefined): string | null {
+  if (sealed.length === 0) return null;
+  if (keyText === undefined)
+    return 'it is encrypted, and FLEETWAVE_SECRETS_KEY is not set: set it, or set the secret anew';
+  const box = createSecretBox(keyText);
+  try {
+    for (const one of sealed) box.open(one, place);
+    return null;
+  } catch (error) {
+    if (error instanceof SealedSecretError) return error.message;
+    throw error;
+  }
+}

@@ -21,6 +21,7 @@ import { rolloutCommandRoutes } from './rollout-commands';
 import { rolloutListRoutes } from './rollout-lists';
 import { rolloutRoutes } from './rollouts';
 import type { Route } from './route';
+import { createSourceContacts } from './source-contacts';
 import { createSourceStore } from './source-store';
 import { timelineRoute } from './timeline';
 import { tokenRoutes } from './tokens';
@@ -33,10 +34,11 @@ import { webhookRoutes } from './webhooks';
 /** Every route of the API. Where two paths match, the first one here is taken. */
 export function allRoutes(deps: ApiDeps): Route[] {
   const sources = createSourceStore(deps);
+  const contacts = createSourceContacts(deps);
   const routes = [
     ...agentRoutes(deps),
-    ...webhookRoutes(deps, sources),
-    ...webhookSourceRoutes(deps, sources),
+    ...webhookRoutes(deps, sources, contacts),
+    ...webhookSourceRoutes(deps, sources, contacts),
     ...webhookDeliveryRoutes(deps, sources),
     ...registryHostRoutes(deps),
     reconcileRegistryRoute(deps),

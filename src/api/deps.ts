@@ -6,6 +6,7 @@ import type { Dispatcher } from './dispatcher';
 import type { LastSeen } from './last-seen';
 import type { Metrics } from './metrics';
 import type { Operators } from './operators';
+import type { SecretsCheck } from './secrets-check';
 import type { TemporalGateway } from './temporal';
 import type { Outside } from './verification/outside';
 
@@ -23,6 +24,8 @@ export interface ApiDeps {
   metrics: Metrics;
   /** Where keys and certificates of senders come from; unset, the network. */
   outside?: Outside;
+  /** Unset, one that has looked at nothing yet. */
+  secretsCheck?: SecretsCheck;
   /** Red from the moment a stop was asked for, so that a load balancer looks elsewhere first. */
   readiness: { stopping: boolean };
 }

@@ -30,10 +30,11 @@ function logProblem(
   problem: HttpProblem,
   request: { request_id: string; method: string; path: string },
 ): void {
+  if (problem.extras.forTheLog === null) return;
   if (problem.status === 500) log.error({ err: error, ...request }, 'request failed');
   else if (problem.status === 503)
     log.warn(
-      { reason: error instanceof Error ? error.message : String(error), ...request },
+      { reason: problem.extras.forTheLog ?? (error instanceof Error ? error.message : String(error)), ...request },
       'request could not be served now',
     );
   else if (problem.extras.forTheLog !== undefined) log.warn(request, problem.extras.forTheLog);
@@ -59,7 +60,7 @@ function sendProblem(response: Response, problem: HttpProblem): void {
 }
 
 /** What is not understood stays a 500 with a generic text: its own words may hold what the caller must not see. */
-function toProblem(error: unknown): HttpProblem {
+export function toProblem(error: unknown): HttpProblem {
   if (error instanceof HttpProblem) return error;
   if (error instanceof TemporalUnavailable) {
     return new HttpProblem(503, 'temporal-unavailable', 'Temporal cannot be reached: try again', {
@@ -88,7 +89,7 @@ function fromBodyParser(error: unknown): HttpProblem | null {
     return new HttpProblem(
       413,
       'body-too-large',
-      'the body is larger than this route takes, as sent or once decompressed',
+      `the body is larger than the ${limitOf(error)}this route takes, as sent or once decompressed`,
     );
   if (type === 'encoding.unsupported')
     return new HttpProblem(415, 'unsupported-encoding', 'content-encoding must be identity, gzip, deflate or br');
@@ -100,4 +101,9 @@ function fromBodyParser(error: unknown): HttpProblem | null {
     'malformed-request',
     'the body could not be read: cut short or wrongly compressed',
   );
+}
+
+/** The body parser's error tells it. */
+function limitOf(error: object): string {
+  return 'limit' in error && typeof error.limit === 'number' ? `${error.limit} bytes ` : '';
 }

@@ -2,11 +2,12 @@ import { z } from 'zod';
 import { assertSchemaCurrent, SchemaVersionError } from '../db/migrate';
 import type { ApiDeps } from './deps';
 import { route, type Route } from './route';
+import { createSecretsCheck } from './secrets-check';
 
 const Check = z.string();
 const Readiness = z.object({
   status: z.enum(['ready', 'degraded', 'unavailable', 'stopping']),
-  checks: z.object({ postgres: Check, schema: Check, temporal: Check }),
+  checks: z.object({ postgres: Check, schema: Check, temporal: Check, secrets: Check }),
 });
 
 /** A probe must answer before its caller gives up, whatever hangs underneath. */
@@ -15,6 +16,7 @@ const DATABASE_LIMIT_MS = 2000;
 const TEMPORAL_LIMIT_MS = 500;
 
 export function healthRoutes(deps: ApiDeps): Route[] {
+  const secretsCheck = deps.secretsCheck ?? createSecretsCheck(deps);
   return [
     route({
       method: 'get',
@@ -32,21 +34,34 @@ export function healthRoutes(deps: ApiDeps): Route[] {
       summary: 'Pushes and polls can be taken',
       access: 'public',
       answers: {
-        200: { description: 'Ready, or degraded: Temporal is away and pushes wait in the outbox', schema: Readiness },
+        200: {
+          description:
+            'Ready, or degraded: Temporal is away and pushes wait in the outbox, or stored secrets cannot be read',
+          schema: Readiness,
+        },
         503: { description: 'Not ready', schema: Readiness },
       },
       handle: async () => {
-        const [database, temporal] = await Promise.all([
+        const [database, temporal, secrets] = await Promise.all([
           within(DATABASE_LIMIT_MS, checkDatabase(deps), { postgres: 'no answer', schema: 'unknown' }),
           within(
             TEMPORAL_LIMIT_MS,
             deps.temporal.isReachable().catch(() => false),
             false,
           ),
+          within(
+            DATABASE_LIMIT_MS,
+            secretsCheck.trouble().then(
+              (trouble) => (trouble === null ? 'ok' : `cannot be read: ${trouble}`),
+              () => 'unknown',
+            ),
+            'unknown',
+          ),
         ]);
         const usable = database.postgres === 'ok' && database.schema === 'ok';
-        const status = deps.readiness.stopping ? 'stopping' : !usable ? 'unavailable' : temporal ? 'ready' : 'degraded';
-        const checks = { ...database, temporal: temporal ? 'ok' : 'unreachable' };
+        const isWhole = temporal && secrets === 'ok';
+        const status = deps.readiness.stopping ? 'stopping' : !usable ? 'unavailable' : isWhole ? 'ready' : 'degraded';
+        const checks = { ...database, temporal: temporal ? 'ok' : 'unreachable', secrets };
         return { status: status === 'ready' || status === 'degraded' ? 200 : 503, body: { status, checks } };
       },
     }),

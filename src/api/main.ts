@@ -11,6 +11,7 @@ import { createLastSeen } from './last-seen';
 import { createMetrics } from './metrics';
 import { createOperators } from './operators';
 import { tellReturns } from './returns';
+import { createSecretsCheck } from './secrets-check';
 import { closeServer, listen } from './server';
 import { createTemporalGateway } from './temporal';
 
@@ -51,6 +52,9 @@ async function startApi(config: Config, log: Logger): Promise<RunningApi> {
   const lastSeen = createLastSeen(pool, log, { written: tellReturns({ pool, log, temporal }) });
   const readiness = { stopping: false };
   const operators = createOperators(pool, config.FLEETWAVE_ADMIN_TOKEN);
+  const secretsCheck = createSecretsCheck({ pool, config, log });
+  // Says in the log what is wrong; the API serves what it can.
+  await secretsCheck.trouble().catch(() => null);
   const server = createServer(
     createApp({
       pool,
@@ -62,6 +66,7 @@ async function startApi(config: Config, log: Logger): Promise<RunningApi> {
       lastSeen,
       operators,
       metrics: createMetrics(pool),
+      secretsCheck,
       readiness,
     }),
   );

@@ -7,6 +7,7 @@ export interface Metrics {
   registry: Registry;
   polls: Counter<'status'>;
   reports: Counter<'kind'>;
+  deliveries: Counter<'kind' | 'outcome' | 'status'>;
   /** Middleware that counts every answer by its route, never by its URL: uuids would make a series each. */
   observe: (request: Request, response: Response, next: NextFunction) => void;
 }
@@ -56,6 +57,12 @@ export function createMetrics(pool: Pool): Metrics {
       name: 'fleetwave_agent_reports_total',
       help: 'Reports taken from agents',
       labelNames: ['kind'] as const,
+      registers,
+    }),
+    deliveries: new Counter({
+      name: 'fleetwave_webhook_results_total',
+      help: 'What deliveries came to, by kind of source: one a push and policy, or one for a delivery without any; refused ones by status',
+      labelNames: ['kind', 'outcome', 'status'] as const,
       registers,
     }),
     observe: (request, response, next) => {

@@ -10,8 +10,12 @@ export function mountRoutes(app: Express, routes: readonly Route[], operators: O
   for (const route of routes) {
     app[route.method](route.path, async (request: Request, response: Response) => {
       response.locals['route'] = route.path;
-      const call = await understand(route, request, response, operators);
-      send(response, await route.handle(call));
+      try {
+        const call = await understand(route, request, response, operators);
+        send(response, await route.handle(call));
+      } catch (error) {
+        throw (await route.refused?.(error, request, response)) ?? error;
+      }
     });
   }
 }

@@ -9,8 +9,8 @@ export interface ProblemExtras {
   /** Further members of the problem document, such as `current_version` of a conflict. */
   members?: Record<string, unknown>;
   headers?: Record<string, string>;
-  /** For whoever runs the installation: goes to the log, never into the answer. */
-  forTheLog?: string;
+  /** For whoever runs the installation: goes to the log, never into the answer. Null: it was logged where it was refused. */
+  forTheLog?: string | null;
 }
 
 /**
@@ -36,13 +36,14 @@ export function notFound(thing: string, id: string): HttpProblem {
   return new HttpProblem(404, `${thing.replaceAll(' ', '-')}-not-found`, `there is no ${thing} ${id}`);
 }
 
+/** As many as a line in a terminal or a log can hold; `errors` has all. */
+const SAID_AT_ONCE = 3;
+
 /** 422 with every invalid part of the request at once. */
 export function invalidInput(errors: InvalidPart[]): HttpProblem {
-  const first = errors[0];
-  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
-  const detail =
-    first === undefined
-      ? 'the request is not valid'
-      : `${first.path === '' ? 'body' : first.path}: ${first.message}${more}`;
+  const said = errors.slice(0, SAID_AT_ONCE).map(({ path, message }) => `${path === '' ? 'body' : path}: ${message}`);
+  const left = errors.length - said.length;
+  const more = left > 0 ? ` (and ${left} more: see "errors")` : '';
+  const detail = said.length === 0 ? 'the request is not valid' : `${said.join('; ')}${more}`;
   return new HttpProblem(422, 'invalid-input', detail, { errors });
 }

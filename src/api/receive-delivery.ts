@@ -8,15 +8,19 @@ import type { KeptRequest } from '../db/deliveries';
 import { HttpProblem, invalidInput } from './problem';
 import { takesContentType, type Delivery } from './registries/kind';
 import { UnreadableDelivery, unusablePush, type DeliveryItem, type ParsedDelivery } from './registries/push';
+import { requireProof } from './require-proof';
 import type { Answer } from './route';
-import type { SourceStore, StoredSource } from './source-store';
-import { OutsideUnavailable, type Outside } from './verification/outside';
+import type { SourceContacts } from './source-contacts';
+import { isSourceName, type SourceStore, type StoredSource } from './source-store';
+import type { Outside } from './verification/outside';
+import { tooLarge } from './webhook-refusals';
 import { ignoredAnswer, webhookAnswer } from './webhook-answer';
 
 export interface Intake {
   pool: Pool;
   log: Logger;
   sources: SourceStore;
+  contacts: SourceContacts;
   outside: Outside;
   dispatcher: Pick<Dispatcher, 'wake'>;
 }
@@ -57,45 +61,50 @@ function isRefusal(error: unknown): boolean {
 }
 
 async function receiveAs(
-  { pool, log, outside, dispatcher }: Intake,
+  intake: Intake,
   stored: StoredSource,
   delivery: Delivery,
   keep: (secrets: readonly string[]) => KeptRequest,
 ): Promise<Answer> {
+  const { pool, log, outside, dispatcher, contacts } = intake;
   const { kind, source } = stored;
-  if (delivery.raw.length > kind.limitBytes)
-    throw new HttpProblem(
-      413,
-      'body-too-large',
-      `the body is larger than the ${kind.limitBytes} bytes this source takes`,
-    );
+  if (delivery.raw.length > kind.limitBytes) throw tooLarge(kind.limitBytes);
   const isDelivery = delivery.method === 'POST' || delivery.method === 'PUT';
-  if (isDelivery) {
-    await requireProof(stored, delivery, outside);
-    if (!takesContentType(kind, delivery.contentType)) throw wrongType(stored);
-  }
+  const isProven = isDelivery && (await requireProof(stored, delivery, outside));
+  if (isDelivery && !takesContentType(kind, delivery.contentType)) throw wrongType(stored, delivery.contentType);
   const handshake = await kind.handshake?.(delivery, source, outside);
   if (handshake != null) return handshake;
   if (!isDelivery) throw methodNotTaken(stored, delivery.method);
 
-  const { items, skipped } = readDelivery(stored, delivery);
-  if (items.length === 0) return lastWord(stored, delivery, ignoredAnswer(skipped));
+  const store = (keyed: KeyedItem[]): Promise<Accepted[][]> =>
+    acceptDelivery(pool, {
+      source: source.name,
+      kind: kind.name,
+      version: stored.version,
+      repeatWindowSeconds: kind.repeatWindowSeconds,
+      debounceSeconds: stored.debounceSeconds,
+      items: keyed,
+      request: () => keep(source.secrets),
+    });
+  const { items, skipped, unreadable, refusal } = readOrRefuse(stored, delivery);
+  if (refusal !== undefined) {
+    // Its sender is known by its proof; without one, anybody could fill the table.
+    if (isProven && contacts.mayKeep(source.name)) await store(withKeys(items, delivery.raw));
+    throw refusal;
+  }
+  if (items.length === 0) {
+    const answer = ignoredAnswer(skipped);
+    contacts.accepted(source.name, kind.name, answer);
+    return lastWord(stored, delivery, answer);
+  }
   const keyed = withKeys(items, delivery.raw);
-  const accepted = await acceptDelivery(pool, {
-    source: source.name,
-    kind: kind.name,
-    version: stored.version,
-    repeatWindowSeconds: kind.repeatWindowSeconds,
-    debounceSeconds: stored.debounceSeconds,
-    items: keyed,
-    request: () => keep(source.secrets),
-  });
+  const accepted = await store(keyed);
   dispatcher.wake();
   const answer = acceptedAnswer(stored, keyed, accepted);
-  log.info(
-    { source: source.name, results: (answer.body as { results: unknown[] }).results.slice(0, 20) },
-    'webhook accepted',
-  );
+  contacts.accepted(source.name, kind.name, answer);
+  const results = (answer.body as { results: unknown[] }).results.slice(0, 20);
+  if (unreadable === undefined) log.info({ source: source.name, results }, 'webhook accepted');
+  else log.warn({ source: source.name, results }, `webhook recorded, but it cannot be read: ${unreadable}`);
   return lastWord(stored, delivery, answer);
 }
 
@@ -108,38 +117,31 @@ function lastWord({ kind, source }: StoredSource, delivery: Delivery, answer: An
   return kind.answer?.(answer, delivery, source) ?? answer;
 }
 
-/** @throws HttpProblem 401, the same for every way of being wrong; only the log tells what is expected. */
-async function requireProof(stored: StoredSource, delivery: Delivery, outside: Outside): Promise<void> {
-  const { kind, source, allowUnsigned, secretsAre } = stored;
-  if (source.secrets.length === 0 && allowUnsigned) return;
-  if (source.secrets.length === 0 && kind.proof === 'secret')
-    throw refusal(
-      source.name,
-      `there is no secret, so nothing is let in: set ${secretsAre}, then send ${kind.proofInWords}`,
-    );
-  try {
-    const result = await kind.verify(delivery, source, outside);
-    if (!result.verified) throw refusal(source.name, `${result.why}. Expected is ${secretsAre}`);
-  } catch (error) {
-    if (!(error instanceof OutsideUnavailable)) throw error;
-    throw new HttpProblem(503, 'keys-unavailable', 'the keys that prove this delivery cannot be had now: try again', {
-      headers: { 'retry-after': '30' },
-    });
-  }
+/** @throws HttpProblem 422 naming the field. */
+export function readDelivery(stored: StoredSource, delivery: Delivery): ParsedDelivery {
+  const { refusal, ...parsed } = readOrRefuse(stored, delivery);
+  if (refusal !== undefined) throw refusal;
+  return parsed;
 }
 
 /**
- * @returns what the delivery says; of one that cannot be read, where its sender would repeat it for days, the reason.
- * @throws HttpProblem 422 naming the field.
+ * What the delivery says; of one that cannot be read, an item with the reason. `refusal` is its answer, unless its sender would
+ * repeat it for days.
  */
-export function readDelivery({ kind, source }: StoredSource, delivery: Delivery): ParsedDelivery {
+function readOrRefuse({ kind, source }: StoredSource, delivery: Delivery): ParsedDelivery & { refusal?: HttpProblem } {
   try {
     return kind.read(delivery, source);
   } catch (error) {
     if (!(error instanceof UnreadableDelivery)) throw error;
-    if (kind.answers.unreadable === 'refuse') throw invalidInput([{ path: error.path, message: error.message }]);
-    const reason = `cannot be read: ${error.path === '' ? '' : `${error.path}: `}${error.message}`;
-    return { skipped: [], items: [unusablePush({ imageName: '', tag: null, digest: null, eventId: null, reason })] };
+    const isRefused = kind.answers.unreadable === 'refuse';
+    const why = `${error.path === '' ? '' : `${error.path}: `}${error.message}`;
+    const about = { imageName: '', tag: null, digest: null, eventId: null };
+    return {
+      items: [unusablePush({ ...about, reason: `cannot be read: ${why}`, isRefused })],
+      skipped: [],
+      unreadable: why,
+      ...(isRefused ? { refusal: invalidInput([{ path: error.path, message: error.message }]) } : {}),
+    };
   }
 }
 
@@ -162,21 +164,19 @@ export function withKeys(items: readonly DeliveryItem[], raw: Buffer): KeyedItem
   });
 }
 
-function refusal(source: string, why: string): HttpProblem {
-  return new HttpProblem(401, 'webhook-not-authenticated', 'the delivery is not authenticated', {
-    headers: { 'www-authenticate': 'Bearer realm="webhooks"' },
-    forTheLog: `a delivery of source ${source} was refused: ${why}`,
-  });
-}
-
 export function noSource(name: string): HttpProblem {
-  const message = `there is no source ${name.slice(0, 100)}: deliveries are taken at /api/v1/webhooks/docker-registry`;
+  const remedy = isSourceName(name)
+    ? `an admin makes it with PUT /api/v1/webhook-sources/${name}`
+    : 'a name is small letters, digits and "-", at most 63';
+  const message = `there is no source ${name.slice(0, 100)}: ${remedy}`;
   return new HttpProblem(404, 'unknown-webhook-source', message);
 }
 
-function wrongType({ kind }: StoredSource): HttpProblem {
+function wrongType({ kind }: StoredSource, sent: string): HttpProblem {
   const types = kind.contentTypes.filter((type) => type !== '').join(', ');
-  return new HttpProblem(415, 'unsupported-media-type', `content-type must be one of ${types}`);
+  const message = `content-type must be one of ${types}`;
+  const forTheLog = `${message}, and not ${sent === '' ? 'absent' : sent.slice(0, 100)}`;
+  return new HttpProblem(415, 'unsupported-media-type', message, { forTheLog });
 }
 
 function methodNotTaken({ kind }: StoredSource, method: string): HttpProblem {

@@ -88,6 +88,10 @@ export const ShownRegistryHost = z.object({
     .object({ kind: z.enum(['password', 'token']), fingerprint: z.string() })
     .nullable()
     .describe('Enough to tell them apart.'),
+  secrets_readable: z
+    .boolean()
+    .describe('False where FLEETWAVE_SECRETS_KEY is not the one that the credentials were encrypted with.'),
+  secrets_reason: z.string().nullable().describe('Why they cannot be read, and the remedy.'),
   insecure: z.boolean(),
   token_realms: z.array(z.string()),
   reconcile: z.boolean(),
@@ -107,12 +111,18 @@ export const ShownRegistryHost = z.object({
 });
 export type ShownRegistryHost = z.infer<typeof ShownRegistryHost>;
 
-export function shownRegistryHost(row: RegistryRow & Partial<HealthColumns>, url: string): ShownRegistryHost {
+export function shownRegistryHost(
+  row: RegistryRow & Partial<HealthColumns>,
+  url: string,
+  unreadable: string | null,
+): ShownRegistryHost {
   const { host, credentials_kind: kind, fingerprint, insecure, token_realms, reconcile } = row;
   return {
     host,
     url,
     credentials: kind === null || fingerprint === null ? null : { kind, fingerprint },
+    secrets_readable: unreadable === null,
+    secrets_reason: unreadable,
     insecure,
     token_realms,
     reconcile,

@@ -13,7 +13,7 @@ import { readRound } from '../db/reconcile-rounds';
 import { isLoopbackHost } from '../registry-client/addresses';
 import { apiUrl } from '../registry-client/settings';
 import { credentialsPlace } from '../registry-client/stored-registries';
-import { createSecretBox } from '../secret-box';
+import { createSecretBox, whyUnreadable } from '../secret-box';
 import { jsonBody } from './body';
 import { page } from './cursor';
 import type { ApiDeps } from './deps';
@@ -32,6 +32,11 @@ import { route, type Route } from './route';
 export function registryHostRoutes({ pool, config }: Pick<ApiDeps, 'pool' | 'config'>): Route[] {
   const tag = 'Registries';
   const path = '/api/v1/registries/:host';
+  const show = (row: RegistryRow & Partial<HealthColumns>): ShownRegistryHost => {
+    const sealed = row.credentials === null ? [] : [row.credentials];
+    const unreadable = whyUnreadable(sealed, credentialsPlace(row.host), config.FLEETWAVE_SECRETS_KEY);
+    return shownRegistryHost(row, apiUrl(row).href.replace(/\/$/, ''), unreadable);
+  };
   return [
     route({
       ...{ method: 'put', path, tag, access: 'admin', params: RegistryHostParams, body: jsonBody(NewRegistryHost) },
@@ -87,10 +92,6 @@ export function registryHostRoutes({ pool, config }: Pick<ApiDeps, 'pool' | 'con
       },
     }),
   ];
-}
-
-function show(row: RegistryRow & Partial<HealthColumns>): ShownRegistryHost {
-  return shownRegistryHost(row, apiUrl(row).href.replace(/\/$/, ''));
 }
 
 /** @throws HttpProblem 422 naming the field. */

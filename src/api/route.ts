@@ -1,4 +1,4 @@
-import type { Request } from 'express';
+import type { Request, Response } from 'express';
 import type { z } from 'zod';
 import type { RequestBody } from './body';
 
@@ -38,6 +38,8 @@ export interface Route {
   body?: RequestBody;
   answers: Record<number, AnswerContract>;
   handle(call: Call): Promise<Answer> | Answer;
+  /** Sees what is thrown before it is answered, also by the checks before `handle`, and gives what is to be answered. */
+  refused?(error: unknown, request: Request, response: Response): Promise<unknown>;
 }
 
 export interface AnswerContract {

@@ -1,7 +1,6 @@
 import type { Config } from '../config';
 import { readWebhookSource, type WebhookSourceRow } from '../db/webhook-sources';
-import type { Logger } from '../log';
-import { createSecretBox, SealedSecretError } from '../secret-box';
+import { createSecretBox, whyUnreadable } from '../secret-box';
 import type { ApiDeps } from './deps';
 import { HttpProblem } from './problem';
 import { findKind } from './registries';
@@ -10,6 +9,11 @@ import type { RegistryKind, Source } from './registries/kind';
 
 /** The source that is there from the start: FLEETWAVE_WEBHOOK_SECRET is its secret, unless a row gives it its own. */
 export const builtInSource = dockerRegistry.name;
+
+/** Any other text is the name of none, and is looked up nowhere. */
+export function isSourceName(name: string): boolean {
+  return /^[a-z0-9-]{1,63}$/.test(name);
+}
 
 /** How long what is known of a source is used without asking; an acceptance sees a changed one at once (`version`). */
 const KEPT_MS = 60_000;
@@ -45,7 +49,7 @@ interface Kept {
  * Knows the sources without a statement a delivery: a repetition must stay cheap. The built-in one is taken to be as configured
  * until an acceptance, which compares versions in the database, says otherwise.
  */
-export function createSourceStore({ pool, config, log }: Pick<ApiDeps, 'pool' | 'config' | 'log'>): SourceStore {
+export function createSourceStore({ pool, config }: Pick<ApiDeps, 'pool' | 'config'>): SourceStore {
   const known = new Map<string, Kept>();
   /** Until it is asked for the first time. */
   let builtInIsAssumed = true;
@@ -55,7 +59,7 @@ export function createSourceStore({ pool, config, log }: Pick<ApiDeps, 'pool' | 
     known.delete(name);
     if (name === builtInSource) builtInIsAssumed = false;
     if (row === null && name !== builtInSource) return null;
-    const stored = row === null ? builtIn(config) : fromRow(row, config, log);
+    const stored = row === null ? builtIn(config) : fromRow(row, config);
     known.set(name, { stored, askedAt: Date.now(), until: Date.now() + KEPT_MS });
     return stored;
   }
@@ -102,12 +106,11 @@ function builtIn(config: Config): StoredSource {
 }
 
 /** @throws HttpProblem 503: the sender keeps the delivery, and whoever runs this is told what is wrong. */
-function fromRow(row: WebhookSourceRow, config: Config, log: Logger): StoredSource {
+function fromRow(row: WebhookSourceRow, config: Config): StoredSource {
   const kind = findKind(row.kind);
-  if (kind === undefined) throw unusable(log, row.name, `this release does not know its kind ${row.kind}`);
+  if (kind === undefined) throw unusable(row.name, `this release does not know its kind ${row.kind}`);
   const options = kind.options.safeParse(row.options);
-  if (!options.success)
-    throw unusable(log, row.name, `this release does not take its options: ${options.error.message}`);
+  if (!options.success) throw unusable(row.name, `this release does not take its options: ${options.error.message}`);
   const inherits = row.name === builtInSource && row.secrets.length === 0;
   const own = inherits ? builtIn(config) : null;
   return {
@@ -115,7 +118,7 @@ function fromRow(row: WebhookSourceRow, config: Config, log: Logger): StoredSour
     source: {
       name: row.name,
       kind: row.kind,
-      secrets: own?.source.secrets ?? openSecrets(row, config, log),
+      secrets: own?.source.secrets ?? openSecrets(row, config),
       registryHost: row.registry_host,
       repositories: row.repositories,
       options: options.data,
@@ -127,17 +130,13 @@ function fromRow(row: WebhookSourceRow, config: Config, log: Logger): StoredSour
   };
 }
 
-function openSecrets(row: WebhookSourceRow, config: Config, log: Logger): string[] {
+function openSecrets(row: WebhookSourceRow, config: Config): string[] {
   if (row.secrets.length === 0) return [];
-  if (config.FLEETWAVE_SECRETS_KEY === undefined)
-    throw unusable(log, row.name, 'its secrets are encrypted, and FLEETWAVE_SECRETS_KEY is not set');
-  const box = createSecretBox(config.FLEETWAVE_SECRETS_KEY);
-  try {
-    return row.secrets.map((sealed) => box.open(sealed, secretPlace(row.name)));
-  } catch (error) {
-    if (error instanceof SealedSecretError) throw unusable(log, row.name, error.message);
-    throw error;
-  }
+  const key = config.FLEETWAVE_SECRETS_KEY;
+  const why = whyUnreadable(row.secrets, secretPlace(row.name), key);
+  if (key === undefined || why !== null) throw unusable(row.name, why ?? 'FLEETWAVE_SECRETS_KEY is not set');
+  const box = createSecretBox(key);
+  return row.secrets.map((sealed) => box.open(sealed, secretPlace(row.name)));
 }
 
 /** What a sealed secret is bound to. */
@@ -145,9 +144,9 @@ export function secretPlace(name: string): string {
   return `webhook-source:${name}`;
 }
 
-function unusable(log: Logger, source: string, why: string): HttpProblem {
-  log.error({ source }, `deliveries of source ${source} cannot be checked: ${why}`);
+function unusable(source: string, why: string): HttpProblem {
   return new HttpProblem(503, 'source-unavailable', 'this source cannot take deliveries now: try again later', {
     headers: { 'retry-after': '60' },
+    forTheLog: `deliveries of source ${source} cannot be checked: ${why}`,
   });
 }

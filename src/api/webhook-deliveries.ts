@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import { listDeliveries, readDelivery, type DeliveryRow } from '../db/webhook-deliveries';
+import { hasDelivered, listDeliveries, readDelivery, type DeliveryRow } from '../db/webhook-deliveries';
 import type { KeptRequest } from '../db/deliveries';
-import { acceptDelivery } from '../intake/accept';
+import { readWebhookSource } from '../db/webhook-sources';
+import { acceptDelivery, reconcileSource } from '../intake/accept';
 import { outcomes } from '../intake/accept-push';
 import { page } from './cursor';
 import { deliveryFromRecord } from './delivery-record';
@@ -10,7 +11,7 @@ import { cursorOf, idParams, Limit, text, TimeAndId } from './fields';
 import { HttpProblem, notFound } from './problem';
 import { readDelivery as readAgain, withKeys } from './receive-delivery';
 import { route, type Answer, type Route } from './route';
-import type { SourceStore } from './source-store';
+import { builtInSource, type SourceStore } from './source-store';
 import { ignoredAnswer, webhookAnswer, WebhookAnswer } from './webhook-answer';
 
 const ListQuery = z.strictObject({
@@ -41,7 +42,10 @@ const WholeDelivery = ShownDelivery.extend({
   body_is_whole: z.boolean(),
 });
 
-/** What came from registries, and what became of it. Refused deliveries, and those in which nothing was pushed, leave only a log line. */
+/**
+ * What came from registries, and what became of it. Those in which nothing was pushed leave nothing; of the refused, those that
+ * proved themselves and could not be read are kept, the others leave a line in the log.
+ */
 export function webhookDeliveryRoutes(deps: ApiDeps, sources: SourceStore): Route[] {
   const { pool } = deps;
   const tag = 'Webhooks';
@@ -55,9 +59,11 @@ export function webhookDeliveryRoutes(deps: ApiDeps, sources: SourceStore): Rout
           description: 'A page of deliveries',
           schema: z.object({ webhook_deliveries: z.array(ShownDelivery), next_cursor: z.string().nullable() }),
         },
+        404: { description: 'There is no such source, and never was one that delivered' },
       },
       handle: async ({ query: { source = null, outcome = null, limit, cursor } }) => {
         const rows = await listDeliveries(pool, { source, outcome, limit, before: cursor });
+        if (rows.length === 0 && source !== null) await requireKnown(pool, source);
         const { items, next_cursor } = page(rows, limit, shown, (row) => [row.created_key, row.id]);
         return { status: 200, body: { webhook_deliveries: items, next_cursor } };
       },
@@ -113,6 +119,13 @@ async function replay({ pool, dispatcher, log }: ApiDeps, sources: SourceStore, 
   dispatcher.wake();
   log.info({ delivery: id, source: row.source }, 'webhook delivery replayed');
   return webhookAnswer(keyed, accepted, 'Delivery replayed');
+}
+
+/** @throws HttpProblem 404: an empty page would say that the source is there and that nothing came. */
+async function requireKnown(pool: ApiDeps['pool'], source: string): Promise<void> {
+  if (source === builtInSource || source === reconcileSource) return;
+  if ((await readWebhookSource(pool, source)) !== null || (await hasDelivered(pool, source))) return;
+  throw notFound('webhook source', source);
 }
 
 function cannot(why: string): HttpProblem {

@@ -5,6 +5,7 @@ import { reconcileSource } from '../intake/accept';
 import { cursorOf, Limit, text } from './fields';
 import { registryKinds } from './registries';
 import { isPullHost } from './registries/pull-place';
+import type { SourceFacts } from './source-facts';
 
 export const SourceName = text(63)
   .refine((name) => /^[a-z0-9-]+$/.test(name), 'must be lower-case letters, digits and "-", at most 63')
@@ -86,11 +87,22 @@ export const ShownSource = z.object({
   name: z.string(),
   kind: z.string(),
   secrets: z.array(z.object({ fingerprint: z.string() })).describe('How many, and enough to tell them apart.'),
-  allow_unsigned: z.boolean(),
+  secrets_readable: z
+    .boolean()
+    .describe('False where FLEETWAVE_SECRETS_KEY is not the one that they were encrypted with.'),
+  secrets_reason: z.string().nullable().describe('Why they cannot be read, and the remedy.'),
+  allow_unsigned: z
+    .boolean()
+    .describe('Of the built-in source, what the installation says where it has no secrets of its own.'),
   registry_host: z.string().nullable(),
   repositories: z.record(z.string(), z.string()),
   options: z.record(z.string(), z.unknown()),
   debounce_seconds: z.number().int().nullable(),
+  last_accepted_at: z.iso.datetime().nullable(),
+  last_refused: z
+    .object({ at: z.iso.datetime(), status: z.number().int(), reason: z.string() })
+    .nullable()
+    .describe('Since the API process that answers was started, and of what came to that one.'),
   built_in: z.boolean().describe('Always there; without secrets of its own FLEETWAVE_WEBHOOK_SECRET is its secret.'),
   created_at: z.iso.datetime().nullable(),
   updated_at: z.iso.datetime().nullable(),
@@ -98,12 +110,12 @@ export const ShownSource = z.object({
 });
 export type ShownSource = z.infer<typeof ShownSource>;
 
-export function shownSource(row: WebhookSourceRow, builtIn: boolean): ShownSource {
+export function shownSource(row: WebhookSourceRow, builtIn: boolean, facts: SourceFacts): ShownSource {
   return {
     name: row.name,
     kind: row.kind,
     secrets: row.fingerprints.map((fingerprint) => ({ fingerprint })),
-    allow_unsigned: row.allow_unsigned,
+    ...facts,
     registry_host: row.registry_host,
     repositories: row.repositories,
     options: row.options,

@@ -6,6 +6,7 @@ import {
   putWebhookSource,
   readWebhookSource,
   type NewWebhookSource,
+  type WebhookSourceRow,
 } from '../db/webhook-sources';
 import { createSecretBox } from '../secret-box';
 import { jsonBody } from './body';
@@ -15,6 +16,8 @@ import { HttpProblem, invalidInput, notFound } from './problem';
 import { findKind } from './registries';
 import { dockerRegistry } from './registries/docker-registry';
 import { route, type Route } from './route';
+import type { SourceContacts } from './source-contacts';
+import { noteOnSecrets, readSourceFacts, type SourceFacts } from './source-facts';
 import { builtInSource, secretPlace, type SourceStore } from './source-store';
 import { validate } from './validation';
 import {
@@ -27,7 +30,20 @@ import {
 } from './webhook-source-fields';
 
 /** Who may send deliveries, and how they prove it. */
-export function webhookSourceRoutes({ pool, config }: ApiDeps, sources: SourceStore): Route[] {
+export function webhookSourceRoutes(
+  { pool, config }: ApiDeps,
+  sources: SourceStore,
+  contacts: SourceContacts,
+): Route[] {
+  const show = async (rows: readonly WebhookSourceRow[]): Promise<ShownSource[]> => {
+    const facts = await readSourceFacts({ pool, config, contacts }, rows);
+    return rows.map((row) => shownSource(row, row.name === builtInSource, required(facts.get(row.name))));
+  };
+  const showOne = async (row: WebhookSourceRow): Promise<ShownSource> => required((await show([row]))[0]);
+  const unchanged = async (): Promise<ShownSource> => {
+    const facts = await readSourceFacts({ pool, config, contacts }, [untouched]);
+    return asConfigured(required(facts.get(builtInSource)));
+  };
   const tag = 'Webhooks';
   const path = '/api/v1/webhook-sources/:name';
   return [
@@ -35,14 +51,15 @@ export function webhookSourceRoutes({ pool, config }: ApiDeps, sources: SourceSt
       ...{ method: 'put', path, tag, access: 'admin', params: NewSourceParams, body: jsonBody(NewSource) },
       summary: 'Make a source, or replace all of it; its secrets too',
       answers: {
-        200: { description: 'Replaced', schema: ShownSource },
-        201: { description: 'Made', schema: ShownSource },
+        200: { description: 'Replaced', schema: PutSource },
+        201: { description: 'Made', schema: PutSource },
         422: { description: 'Not valid, or FLEETWAVE_SECRETS_KEY is not set and there are secrets to keep' },
       },
-      handle: async ({ params, body, actor }) => {
-        const row = await putWebhookSource(pool, toRow(params.name, body, actor, config));
+      handle: async ({ params, body: given, actor }) => {
+        const row = await putWebhookSource(pool, toRow(params.name, given, actor, config));
         sources.forget(params.name);
-        return { status: row.created ? 201 : 200, body: shownSource(row, params.name === builtInSource) };
+        const body = { ...(await showOne(row)), ...noteOnSecrets(row, config) };
+        return { status: row.created ? 201 : 200, body };
       },
     }),
     route({
@@ -56,12 +73,17 @@ export function webhookSourceRoutes({ pool, config }: ApiDeps, sources: SourceSt
       },
       handle: async ({ query: { limit, cursor } }) => {
         const rows = await listWebhookSources(pool, limit, cursor);
-        const show = (row: (typeof rows)[number]) => shownSource(row, row.name === builtInSource);
-        const { items, next_cursor } = page(rows, limit, show, (row) => row.name);
+        const { items: ofPage, next_cursor } = page(
+          rows,
+          limit,
+          (row) => row,
+          (row) => row.name,
+        );
+        const items = await show(ofPage);
         const replaced = cursor !== undefined || (await readWebhookSource(pool, builtInSource)) !== null;
         return {
           status: 200,
-          body: { webhook_sources: replaced ? items : [unchanged(config), ...items], next_cursor },
+          body: { webhook_sources: replaced ? items : [await unchanged(), ...items], next_cursor },
         };
       },
     }),
@@ -71,8 +93,8 @@ export function webhookSourceRoutes({ pool, config }: ApiDeps, sources: SourceSt
       answers: { 200: { description: 'The source, without its secrets', schema: ShownSource } },
       handle: async ({ params: { name } }) => {
         const row = await readWebhookSource(pool, name);
-        if (row !== null) return { status: 200, body: shownSource(row, name === builtInSource) };
-        if (name === builtInSource) return { status: 200, body: unchanged(config) };
+        if (row !== null) return { status: 200, body: await showOne(row) };
+        if (name === builtInSource) return { status: 200, body: await unchanged() };
         throw notFound('webhook source', name);
       },
     }),
@@ -87,6 +109,7 @@ export function webhookSourceRoutes({ pool, config }: ApiDeps, sources: SourceSt
         if (name === builtInSource) throw isBuiltIn();
         if (!(await deleteWebhookSource(pool, name))) throw notFound('webhook source', name);
         sources.forget(name);
+        contacts.forget(name);
         return { status: 204 };
       },
     }),
@@ -143,8 +166,20 @@ function seal(
   };
 }
 
+const PutSource = ShownSource.extend({
+  note: z.string().optional().describe('What this changed for those who send already.'),
+});
+
+/** The built-in source while it has no row. */
+const untouched = { name: builtInSource, secrets: [], allow_unsigned: false };
+
+function required<T>(found: T | undefined): T {
+  if (found === undefined) throw new Error('a source was asked for and is not there');
+  return found;
+}
+
 /** The built-in source as configuration alone makes it. */
-function unchanged(config: Config): ShownSource {
+function asConfigured(facts: SourceFacts): ShownSource {
   return {
     ...{
       name: builtInSource,
@@ -155,7 +190,7 @@ function unchanged(config: Config): ShownSource {
       options: {},
       debounce_seconds: null,
     },
-    allow_unsigned: config.FLEETWAVE_WEBHOOK_SECRET === undefined && config.FLEETWAVE_ALLOW_UNSIGNED_WEBHOOKS,
+    ...facts,
     built_in: true,
     ...{ created_at: null, updated_at: null, updated_by: null },
   };

@@ -5,10 +5,12 @@ import type { ApiDeps } from './deps';
 import { noSource, receiveDelivery, requireMethod, type Intake } from './receive-delivery';
 import { registryKinds } from './registries';
 import { route, type Answer, type Call, type Route } from './route';
-import { builtInSource, createSourceStore, type SourceStore, type StoredSource } from './source-store';
+import { createSourceContacts, type SourceContacts } from './source-contacts';
+import { builtInSource, createSourceStore, isSourceName, type SourceStore, type StoredSource } from './source-store';
 import { createOutside } from './verification/outside';
 import { fetchText } from './verification/fetch-text';
 import { WebhookAnswer } from './webhook-answer';
+import { noteRefusals } from './webhook-refusals';
 
 const PATH = '/api/v1/webhooks/:name';
 const SourceParams = z.strictObject({ name: z.string().max(200) });
@@ -44,10 +46,16 @@ const answers: Route['answers'] = {
 };
 
 /** What registries call. Answered after the accepting transaction, never before; the workflow starts after the answer. */
-export function webhookRoutes(deps: ApiDeps, sources: SourceStore = createSourceStore(deps)): Route[] {
+export function webhookRoutes(
+  deps: ApiDeps,
+  sources: SourceStore = createSourceStore(deps),
+  contacts: SourceContacts = createSourceContacts(deps),
+): Route[] {
   const { pool, log, dispatcher } = deps;
-  const intake: Intake = { pool, log, dispatcher, sources, outside: deps.outside ?? createOutside(fetchText) };
+  const outside = deps.outside ?? createOutside(fetchText);
+  const intake: Intake = { pool, log, dispatcher, sources, contacts, outside };
   const about = { tag: 'Webhooks', access: 'public' as const };
+  const delivery = { ...about, refused: noteRefusals(sources, contacts) };
   const asks = { 200: { description: 'What this sender wants to hear before it sends' } };
   const own = rawBody({ limitBytes: MOST_BYTES, documentedAs: AnyDelivery });
   const take = ({
@@ -60,7 +68,7 @@ export function webhookRoutes(deps: ApiDeps, sources: SourceStore = createSource
     receive(intake, params.name, request, Buffer.alloc(0));
   return [
     route({
-      ...{ ...about, method: 'post', path: `/api/v1/webhooks/${builtInSource}`, answers },
+      ...{ ...delivery, method: 'post', path: `/api/v1/webhooks/${builtInSource}`, answers },
       summary: 'A push announced by Docker Hub, a Distribution registry or GitHub packages',
       body: rawBody({ limitBytes: MOST_BYTES, documentedAs: Delivery }),
       handle: ({ request, body }) => receive(intake, builtInSource, request, body),
@@ -72,19 +80,19 @@ export function webhookRoutes(deps: ApiDeps, sources: SourceStore = createSource
       handle: async ({ params }) => ({ status: 200, body: testAnswer(await findSource(sources, params.name)) }),
     }),
     route({
-      ...{ ...about, method: 'post', path: PATH, params: SourceParams, body: own, answers, handle: take },
+      ...{ ...delivery, method: 'post', path: PATH, params: SourceParams, body: own, answers, handle: take },
       summary: 'A push announced by a source of PUT /webhook-sources/:name',
     }),
     route({
-      ...{ ...about, method: 'put', path: PATH, params: SourceParams, body: own, answers, handle: take },
+      ...{ ...delivery, method: 'put', path: PATH, params: SourceParams, body: own, answers, handle: take },
       summary: 'The same, for senders that put',
     }),
     route({
-      ...{ ...about, method: 'get', path: PATH, params: SourceParams, answers: asks, handle: ask },
+      ...{ ...delivery, method: 'get', path: PATH, params: SourceParams, answers: asks, handle: ask },
       summary: 'A sender asks whether it may send; 405 where this kind does not ask so',
     }),
     route({
-      ...{ ...about, method: 'options', path: PATH, params: SourceParams, answers: asks, handle: ask },
+      ...{ ...delivery, method: 'options', path: PATH, params: SourceParams, answers: asks, handle: ask },
       summary: 'A sender asks whether it may send; 405 where this kind does not ask so',
     }),
   ];
@@ -98,7 +106,7 @@ async function receive(intake: Intake, name: string, request: Call['request'], r
 }
 
 async function findSource(sources: SourceStore, name: string): Promise<StoredSource> {
-  const stored = /^[a-z0-9-]{1,63}$/.test(name) ? await sources.find(name) : null;
+  const stored = isSourceName(name) ? await sources.find(name) : null;
   if (stored === null) throw noSource(name);
   return stored;
 }

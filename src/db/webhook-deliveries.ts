@@ -58,3 +58,23 @@ export async function readDelivery(
   const request = method === null || bodyBytes === null ? null : { id, method, headers, query, body, bodyBytes };
   return { ...delivery, request };
 }
+
+/** By source, when the newest delivery came that was not refused; one statement over an index, whatever there is of them. */
+export async function lastAcceptedAt(pool: Pool, sources: readonly string[]): Promise<Map<string, Date>> {
+  const { rows } = await pool.query<{ source: string; at: Date }>(
+    `select asked.source, newest.at from unnest($1::text[]) as asked (source) cross join lateral (
+       select d.last_received_at as at from webhook_deliveries d
+        where d.source = asked.source and not d.results @> '[{"outcome": "refused"}]' order by d.received_at desc, d.id desc limit 1) newest`,
+    [sources],
+  );
+  return new Map(rows.map(({ source, at }) => [source, at]));
+}
+
+/** Whether anything of it is stored: a source that was deleted has its deliveries still. */
+export async function hasDelivered(pool: Pool, source: string): Promise<boolean> {
+  const { rows } = await pool.query<{ has: boolean }>(
+    'select exists (select from webhook_deliveries where source = $1) as has',
+    [source],
+  );
+  return rows[0]?.has ?? false;
+}

@@ -20,6 +20,7 @@ export const outcomes = [
   'not_approved',
   'ignored',
   'running',
+  'refused',
 ] as const;
 export type Outcome = (typeof outcomes)[number];
 

@@ -134,7 +134,10 @@ async function acceptItem(
   delivery: RecordedDelivery,
   kept: readonly Kept[],
 ): Promise<Accepted[]> {
-  if (item.kind === 'unusable') return [nothing('ignored', item.unusable.reason, null)];
+  if (item.kind === 'unusable') {
+    const { isRefused = false, reason } = item.unusable;
+    return [nothing(isRefused ? 'refused' : 'ignored', reason, null)];
+  }
   const origin = {
     ...(foundBy === undefined
       ? { trigger: 'webhook' as const, actor: `webhook:${source}` }

@@ -20,6 +20,8 @@ export interface UnusablePush {
   digest: string | null;
   eventId: string | null;
   reason: string;
+  /** Its sender is answered that it was not taken; what came is kept all the same. */
+  isRefused?: boolean;
 }
 
 export type DeliveryItem = { kind: 'push'; push: Push } | { kind: 'unusable'; unusable: UnusablePush };

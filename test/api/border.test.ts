@@ -75,7 +75,7 @@ describe('problem documents', () => {
     const quay = await rig.call('POST', '/api/v1/webhooks/quay', { body: {} });
     expect(quay.json).toMatchObject({
       status: 404,
-      detail: 'there is no source quay: deliveries are taken at /api/v1/webhooks/docker-registry',
+      detail: 'there is no source quay: an admin makes it with PUT /api/v1/webhook-sources/quay',
     });
     const wrong = await rig.admin('DELETE', '/api/v1/devices');
     expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'POST, GET, HEAD']);
@@ -224,7 +224,7 @@ describe('operations', () => {
   test('readyz is green, degraded without Temporal, red while stopping', async () => {
     expect((await rig.call('GET', '/readyz')).json).toEqual({
       status: 'ready',
-      checks: { postgres: 'ok', schema: 'ok', temporal: 'ok' },
+      checks: { postgres: 'ok', schema: 'ok', temporal: 'ok', secrets: 'ok' },
     });
     rig.temporal.reachable = false;
     const degraded = await rig.call('GET', '/readyz');

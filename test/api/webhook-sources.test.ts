@@ -124,8 +124,14 @@ describe('a delivery', () => {
     // Recorded, since this sender repeats what is refused.
     const recorded = await deliver('registry', fresh(), bearer(SECRET));
     expect([recorded.status, recorded.json.message]).toEqual([200, expect.stringContaining('events')]);
-    const { rows } = await rig.database.pool.query('select distinct source, kind from webhook_deliveries');
-    expect(rows).toEqual([{ source: 'registry', kind: 'distribution' }]);
+    const { rows } = await rig.database.pool.query(
+      "select distinct source, kind, results -> 0 ->> 'outcome' as outcome from webhook_deliveries order by 1, 3",
+    );
+    expect(rows).toEqual([
+      { source: 'hub', kind: 'dockerhub', outcome: 'refused' },
+      { source: 'registry', kind: 'distribution', outcome: 'ignored' },
+      { source: 'registry', kind: 'distribution', outcome: 'started' },
+    ]);
   });
 
   test('passes with either secret while they are being changed, and with the old one no more afterwards', async () => {
@@ -324,7 +330,7 @@ describe('kept deliveries', () => {
     const rest = await get(`source=hub&limit=3&cursor=${first.next_cursor}`);
     expect([rest.webhook_deliveries.length, rest.next_cursor]).toEqual([1, null]);
     expect((await get('outcome=no_matching_policy')).webhook_deliveries[0].reason).toContain('No enabled policy');
-    expect((await get('source=nobody')).webhook_deliveries).toEqual([]);
+    expect((await get('source=nobody')).status).toBe(404);
     expect((await rig.admin('GET', '/api/v1/webhook-deliveries?outcome=lost')).status).toBe(422);
   });
 

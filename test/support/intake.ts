@@ -7,6 +7,7 @@ import type { Pool, PoolClient } from 'pg';
 import { loadConfig } from '../../src/config';
 import type { ApiDeps } from '../../src/api/deps';
 import { problemResponder } from '../../src/api/errors';
+import { createMetrics } from '../../src/api/metrics';
 import { mountRoutes } from '../../src/api/mount';
 import { createOperators } from '../../src/api/operators';
 import { assignRequestId } from '../../src/api/request-id';
@@ -61,7 +62,7 @@ export async function startIntake(
       wake?.();
     },
   };
-  const deps = { pool, config, log, dispatcher } as unknown as ApiDeps;
+  const deps = { pool, config, log, dispatcher, metrics: createMetrics(pool) } as unknown as ApiDeps;
   const app = express();
   app.use(assignRequestId);
   mountRoutes(app, [...webhookRoutes(deps), triggerUpdateRoute(deps)], operators);

@@ -26,7 +26,7 @@ export function answerAbuseProtection(
   if (check === 'wrong')
     throw new HttpProblem(401, 'webhook-not-authenticated', 'the delivery is not authenticated', {
       headers: { 'www-authenticate': 'Bearer realm="webhooks"' },
-      forTheLog: 'a question whether deliveries are welcome was refused: its secret is wrong',
+      forTheLog: 'the question whether deliveries are welcome came with a wrong secret',
     });
   const isAllowed = allowedOrigins === undefined || allowedOrigins.includes(origin);
   if (!isAllowed || !WORD.test(origin))

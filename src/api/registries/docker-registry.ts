@@ -24,7 +24,8 @@ function parseDockerRegistry(delivery: Delivery, source: Source): ParsedDelivery
     } catch (error) {
       if (!(error instanceof UnreadableDelivery)) throw error;
       const reason = `not an event envelope: ${error.path === '' ? '' : `${error.path}: `}${error.message}`;
-      return { skipped: [], items: [unusablePush({ imageName: '', tag: null, digest: null, eventId: null, reason })] };
+      const item = unusablePush({ imageName: '', tag: null, digest: null, eventId: null, reason });
+      return { skipped: [], items: [item], unreadable: reason };
     }
   }
   const event = delivery.header('x-github-event');

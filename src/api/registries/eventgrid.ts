@@ -16,6 +16,10 @@ export const eventgrid: RegistryKind<z.infer<typeof Options>> = {
   limitBytes: 2 * MEBIBYTE,
   methods: ['OPTIONS'],
   proof: 'own',
+  expects: ({ options: { entra }, secrets }) =>
+    entra === undefined
+      ? null
+      : `a Microsoft Entra token for the audience ${entra.audience} in the tenant ${entra.tenant_id}, of one of the applications ${entra.application_ids.join(', ')}, as the source's option "entra" says${secrets.length === 0 ? '' : "; or the source's secret"}`,
   provesItself: ({ entra }) => entra !== undefined,
   proofInWords: `${secretHeaderInWords}; or, with the option \`entra\`, a Microsoft Entra token of Event Grid's`,
   options: Options,

@@ -38,6 +38,10 @@ export const gar: RegistryKind<GarOptions> = {
   proofInWords:
     "Google's token for the audience and the service account's email of the options; without these options, the secret in the push endpoint's URL as ?secret=<secret>",
   options: GarOptions,
+  expects: ({ options: { audience, email } }) =>
+    audience === undefined || email === undefined
+      ? null
+      : `a token of Google's for the audience ${audience}, of the service account ${email}, as the source's options "audience" and "email" say`,
   provesItself: ({ audience }) => audience !== undefined,
   // Whatever is not acknowledged comes again for a week. It waits ten seconds, unless its subscription says otherwise.
   answers: { deadlineMs: 10_000, unreadable: 'record', notApproved: 202 },

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isStandardWebhook } from '../verification/standard-webhooks';
+import { checkStandardWebhook, type StandardWebhookCheck } from '../verification/standard-webhooks';
 import { eventIdentity } from './event-identity';
 import { givenText } from './given-text';
 import { anyJson, MEBIBYTE, type Delivery, type RegistryKind, type Source } from './kind';
@@ -27,6 +27,12 @@ function readPush(delivery: Delivery, source: Source): DeliveryItem {
   return usablePush({ ...announced, reference: found.reference, pushedAt: null });
 }
 
+const doubts: Readonly<Record<Exclude<StandardWebhookCheck, 'right'>, string>> = {
+  absent: 'webhook-id, webhook-timestamp or webhook-signature is absent',
+  unsigned: 'webhook-signature is not made with the secret over "<webhook-id>.<webhook-timestamp>.<body>"',
+  late: "webhook-signature is right, but webhook-timestamp is more than five minutes off: set the sender's clock, and sign each repetition with its own time",
+};
+
 /** Whatever can sign by Standard Webhooks: a pipeline's last step, or a registry that nobody else understands. */
 export const generic: RegistryKind = {
   name: 'generic',
@@ -48,14 +54,8 @@ export const generic: RegistryKind = {
       signature: delivery.header('webhook-signature'),
       raw: delivery.raw,
     };
-    if (isStandardWebhook(sent, secrets, outside.now())) return { verified: true };
-    const isWhole = sent.id !== null && sent.timestamp !== null && sent.signature !== null;
-    return {
-      verified: false,
-      why: isWhole
-        ? 'webhook-signature is not made with the secret, or webhook-timestamp is five minutes off'
-        : 'webhook-id, webhook-timestamp or webhook-signature is absent',
-    };
+    const check = checkStandardWebhook(sent, secrets, outside.now());
+    return check === 'right' ? { verified: true } : { verified: false, why: doubts[check] };
   },
   read: (delivery, source) => ({ items: [readPush(delivery, source)], skipped: [] }),
 };

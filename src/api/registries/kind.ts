@@ -60,6 +60,8 @@ export interface RegistryKind<Options = unknown> {
   provesItself?(options: Options): boolean;
   /** How a delivery proves itself, for people: "the secret as ...". */
   proofInWords: string;
+  /** For the log, what is expected where it is not the secret alone; null where it is. Names no secret. */
+  expects?(source: Source<Options>): string | null;
   /** Strict, and `{}` must pass unless the kind cannot work without. */
   options: z.ZodType<Options>;
   answers: KindAnswers;

@@ -6,7 +6,7 @@ export type { DeliveryItem };
 /** Made from a stranger's text, so it is made fit to be stored. */
 export function unusablePush(unusable: UnusablePush): DeliveryItem {
   const clean = (text: string | null) => (text === null ? null : storable(text));
-  const { imageName, tag, digest, eventId, reason } = unusable;
+  const { imageName, tag, digest, eventId, reason, isRefused = false } = unusable;
   return {
     kind: 'unusable',
     unusable: {
@@ -15,6 +15,7 @@ export function unusablePush(unusable: UnusablePush): DeliveryItem {
       digest: clean(digest),
       eventId: clean(eventId),
       reason: storable(reason),
+      ...(isRefused ? { isRefused } : {}),
     },
   };
 }
@@ -23,6 +24,8 @@ export function unusablePush(unusable: UnusablePush): DeliveryItem {
 export interface ParsedDelivery {
   items: DeliveryItem[];
   skipped: string[];
+  /** Why nothing more could be read of it: `items` holds one that says so. */
+  unreadable?: string;
 }
 
 /** The body cannot be read; `path` names the field. The caller answers 422. */

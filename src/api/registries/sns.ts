@@ -48,6 +48,11 @@ export function sns(carried: readonly RegistryKind[]): RegistryKind<SnsOptions> 
     proofInWords:
       "SNS's signature, of a topic that the option topic_arns lists; for raw message delivery, which is not signed, the secret in the URL as ?secret=<secret>",
     options: Options,
+    expects({ options: { topic_arns: topics }, secrets }) {
+      if (topics.length === 0) return null;
+      const raw = secrets.length === 0 ? '' : "; or, of raw message delivery, which is not signed, the source's secret";
+      return `a message that SNS has signed lately, of a topic in the source's option "topic_arns" (${topics.join(', ')})${raw}`;
+    },
     provesItself: ({ topic_arns: topics }) => topics.length > 0,
     // It repeats 429 and 5xx; any other 4xx is final.
     answers: { deadlineMs: 15_000, unreadable: 'refuse', notApproved: 403 },
@@ -99,7 +104,7 @@ function messageIn({ raw }: Delivery): SnsMessage | null {
  */
 async function confirmSubscription(
   delivery: Delivery,
-  { name, options }: Source<SnsOptions>,
+  { options }: Source<SnsOptions>,
   outside: Outside,
 ): Promise<Answer | null> {
   if (delivery.header('x-amz-sns-rawdelivery') === 'true') return null;
@@ -110,7 +115,7 @@ async function confirmSubscription(
     const why = await doubtAboutMessage(message, options.topic_arns, outside);
     if (why !== null)
       throw new HttpProblem(401, 'webhook-not-authenticated', 'the delivery is not authenticated', {
-        forTheLog: `a subscription to source ${name} was not confirmed: ${why}`,
+        forTheLog: `the subscription was not confirmed: ${why}`,
       });
     if (address == null || !isSnsUrl(address))
       throw invalidInput([{ path: 'SubscribeURL', message: "must be an address of SNS's" }]);
@@ -119,6 +124,7 @@ async function confirmSubscription(
     if (!(error instanceof OutsideUnavailable)) throw error;
     throw new HttpProblem(503, 'subscription-not-confirmed', 'the subscription cannot be confirmed now: try again', {
       headers: { 'retry-after': '30' },
+      forTheLog: `the subscription cannot be confirmed now: ${error.message}`,
     });
   }
   return { status: 200, body: { message: `The subscription to ${message.TopicArn} is confirmed` } };

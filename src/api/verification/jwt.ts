@@ -55,7 +55,8 @@ async function tryKeys(
   outside: Outside,
   maxAgeMs: number,
 ): Promise<TokenCheck | null> {
-  const keys = parsed(KeySet, await outside.text(jwksUrl ?? (await discover(issuer, outside)), maxAgeMs));
+  const keysUrl = jwksUrl ?? (await discover(issuer, outside));
+  const keys = parsed(KeySet, keysUrl, await outside.text(keysUrl, maxAgeMs));
   try {
     const { payload } = await jwtVerify(token, createLocalJWKSet(keys), {
       issuer,
@@ -79,15 +80,15 @@ async function tryKeys(
 
 async function discover(issuer: string, outside: Outside): Promise<string> {
   const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
-  const found = parsed(Discovery, await outside.text(url, KEYS_KEPT_MS));
-  if (found.issuer !== issuer) throw new OutsideUnavailable('the discovery document is of another issuer');
+  const found = parsed(Discovery, url, await outside.text(url, KEYS_KEPT_MS));
+  if (found.issuer !== issuer) throw new OutsideUnavailable(`${url}: the discovery document is of another issuer`);
   return found.jwks_uri;
 }
 
-function parsed<Schema extends z.ZodType>(schema: Schema, text: string): z.output<Schema> {
+function parsed<Schema extends z.ZodType>(schema: Schema, url: string, text: string): z.output<Schema> {
   try {
     return schema.parse(JSON.parse(text));
   } catch {
-    throw new OutsideUnavailable("the issuer's keys cannot be read");
+    throw new OutsideUnavailable(`${url}: the issuer's keys cannot be read`);
   }
 }

@@ -28,7 +28,7 @@ export function createOutside(fetchText: FetchText, now: () => Date = () => new 
       if (found !== undefined && now().getTime() - found.at < maxAgeMs) return found.text;
       const text = fetchText(url).catch((error: unknown) => {
         if (kept.get(url)?.text === text) kept.delete(url);
-        throw new OutsideUnavailable(error instanceof Error ? error.message : String(error));
+        throw new OutsideUnavailable(`${withoutQuery(url)}: ${causeOf(error)}`);
       });
       kept.delete(url);
       kept.set(url, { at: now().getTime(), text });
@@ -38,3 +38,32 @@ export function createOutside(fetchText: FetchText, now: () => Date = () => new 
     },
   };
 }
+
+/** What stands in a query may open something: a subscription's address holds its token. */
+function withoutQuery(address: string): string {
+  if (!URL.canParse(address)) return 'an address that is none';
+  const { origin, pathname } = new URL(address);
+  return `${origin}${pathname}`;
+}
+
+/** `fetch` says only that it failed; why is in its cause. */
+function causeOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { cause } = error;
+  if (error.name === 'TimeoutError') return 'no answer in time';
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  const found = causes[code];
+  if (found !== undefined) return `${found} (${code})`;
+  return cause instanceof Error && cause.message !== '' ? `${error.message}: ${cause.message}` : error.message;
+}
+
+const causes: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'its name is not known to DNS',
+  EAI_AGAIN: 'DNS does not answer',
+  ECONNREFUSED: 'the connection was refused',
+  ECONNRESET: 'the connection was cut',
+  EHOSTUNREACH: 'there is no way to it',
+  ENETUNREACH: 'there is no way to it',
+  ETIMEDOUT: 'no answer in time',
+  UND_ERR_CONNECT_TIMEOUT: 'no answer in time',
+};

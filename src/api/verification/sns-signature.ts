@@ -43,7 +43,7 @@ export async function verifySnsMessage(message: SnsMessage, outside: Outside): P
     return "the certificate's address is none of SNS's";
   const age = outside.now().getTime() - Date.parse(timestamp);
   if (!(Math.abs(age) <= FRESH_MS)) return 'the message is older than an hour, or from the future';
-  const certificate = readCertificate(await outside.text(address, CERTIFICATE_KEPT_MS));
+  const certificate = readCertificate(address, await outside.text(address, CERTIFICATE_KEPT_MS));
   const now = outside.now();
   if (now < new Date(certificate.validFrom) || now > new Date(certificate.validTo))
     return 'the certificate is out of date';
@@ -66,10 +66,10 @@ function isRight(algorithm: string, signed: Buffer, { publicKey }: X509Certifica
   return publicKey.asymmetricKeyType === 'rsa' && verify(algorithm, signed, publicKey, signature);
 }
 
-function readCertificate(pem: string): X509Certificate {
+function readCertificate(address: string, pem: string): X509Certificate {
   try {
     return new X509Certificate(pem);
   } catch {
-    throw new OutsideUnavailable('the certificate cannot be read');
+    throw new OutsideUnavailable(`${address}: the certificate cannot be read`);
   }
 }

@@ -1,4 +1,4 @@
-import { isSignedInTime } from './hmac';
+import { isSigned, isSignedInTime } from './hmac';
 
 /** As the specification recommends. */
 const TOLERANCE_SECONDS = 300;
@@ -15,18 +15,24 @@ export interface StandardWebhook {
   raw: Buffer;
 }
 
+/** `late`, or early: signed with the secret, but at another time. The difference is for the log alone. */
+export type StandardWebhookCheck = 'right' | 'absent' | 'unsigned' | 'late';
+
 /** https://www.standardwebhooks.com: HMAC-SHA256 over `id.timestamp.body`. A secret may be `whsec_` and base64, or plain text. */
-export function isStandardWebhook(sent: StandardWebhook, secrets: readonly string[], now: Date): boolean {
+export function checkStandardWebhook(
+  sent: StandardWebhook,
+  secrets: readonly string[],
+  now: Date,
+): StandardWebhookCheck {
   const { id, timestamp, signature, raw } = sent;
-  if (id === null || id === '' || timestamp === null || signature === null) return false;
+  if (id === null || id === '' || timestamp === null || signature === null) return 'absent';
   const signatures = signature.split(' ').slice(0, MAX_SIGNATURES);
   const signed = Buffer.concat([Buffer.from(`${id}.${timestamp}.`), raw]);
-  return isSignedInTime(
-    { signatures, timestamp, signed, toleranceSeconds: TOLERANCE_SECONDS },
-    secrets.map(keyOf),
-    { algorithm: 'sha256', encoding: 'base64', prefix: 'v1,' },
-    now,
-  );
+  const scheme = { algorithm: 'sha256', encoding: 'base64', prefix: 'v1,' } as const;
+  const keys = secrets.map(keyOf);
+  if (isSignedInTime({ signatures, timestamp, signed, toleranceSeconds: TOLERANCE_SECONDS }, keys, scheme, now))
+    return 'right';
+  return isSigned(signatures, signed, keys, scheme) ? 'late' : 'unsigned';
 }
 
 function keyOf(secret: string): Buffer {

@@ -62,9 +62,10 @@ test('a repository without a place is told of "repositories" first, and nothing 
 });
 
 test('of several pushes one that can be rolled out is enough', async () => {
-  const events = [envelope({ id: 'a', tag: '2.0' }), envelope({ id: 'b', tag: '2.1' })].map(
-    (text) => JSON.parse(text).events[0] as { request: object },
-  );
+  const events = [
+    envelope({ id: 'a', tag: '2.0', digest: digestOf('a') }),
+    envelope({ id: 'b', tag: '2.1', digest: digestOf('b') }),
+  ].map((text) => JSON.parse(text).events[0] as { request: object });
   const [first, second] = events;
   const body = JSON.stringify({ events: [{ ...first, request: { host: 'registry' } }, second] });
   const { code, out } = await explain(body, '--kind', 'distribution', '--header', distributionType);

@@ -9,7 +9,9 @@ import {
   type NewRegistry,
   type RegistryRow,
 } from '../db/registries';
+import { readMissedPushes, readPendingPushes } from '../db/found-shown';
 import { readRound } from '../db/reconcile-rounds';
+import { reconcileSource } from '../intake/accept';
 import { isLoopbackHost } from '../registry-client/addresses';
 import { apiUrl } from '../registry-client/settings';
 import { credentialsPlace } from '../registry-client/stored-registries';
@@ -25,8 +27,10 @@ import {
   shownRegistryHost,
   ShownRegistryHost,
 } from './registry-host-fields';
-import { ShownRound, shownRound } from './registry-round-fields';
+import { ShownMissed, shownMissed, ShownPending, shownPending, ShownRound, shownRound } from './registry-round-fields';
 import { route, type Route } from './route';
+
+const SHOWN_PUSHES = 20;
 
 /** Which registries may be asked what a tag points to, and with what credentials. */
 export function registryHostRoutes({ pool, config }: Pick<ApiDeps, 'pool' | 'config'>): Route[] {
@@ -72,14 +76,26 @@ export function registryHostRoutes({ pool, config }: Pick<ApiDeps, 'pool' | 'con
       answers: {
         200: {
           description: 'The registry, without its credentials',
-          schema: ShownRegistryHost.extend({ last_round: ShownRound.nullable() }),
+          schema: ShownRegistryHost.extend({
+            last_round: ShownRound.nullable(),
+            pending: ShownPending.describe('Came to light at the registry, and wait for their webhooks.'),
+            last_missed: z.array(ShownMissed).describe('The last twenty pushes that no webhook told of, newest first.'),
+          }),
         },
       },
       handle: async ({ params: { host } }) => {
         const row = await readRegistry(pool, host);
         if (row === null) throw notFound('registry', host);
-        const round = await readRound(pool, host);
-        return { status: 200, body: { ...show(row), last_round: round === null ? null : shownRound(round) } };
+        const [round, pending, missed] = await Promise.all([
+          readRound(pool, host),
+          readPendingPushes(pool, host, SHOWN_PUSHES),
+          readMissedPushes(pool, { source: reconcileSource, host, limit: SHOWN_PUSHES }),
+        ]);
+        const found = { pending: shownPending(pending), last_missed: missed.map(shownMissed) };
+        return {
+          status: 200,
+          body: { ...show(row), last_round: round === null ? null : shownRound(round), ...found },
+        };
       },
     }),
     route({
@@ -94,13 +110,15 @@ export function registryHostRoutes({ pool, config }: Pick<ApiDeps, 'pool' | 'con
   ];
 }
 
+const withTls = 'put TLS in front of the registry, in a compose network too, and give its https address as "url"';
+
 /** @throws HttpProblem 422 naming the field. */
 function toRow(host: string, body: NewRegistryHost, actor: string, config: Config): NewRegistry {
   const { insecure } = body;
   const url = body.url ?? null;
   const address = apiUrl({ host, url, insecure });
   if (insecure && !isLoopbackHost(address.hostname))
-    throw invalidInput([{ path: 'insecure', message: 'is taken only for a loopback address or name' }]);
+    throw invalidInput([{ path: 'insecure', message: `is taken only for a loopback address or name: ${withTls}` }]);
   if (!insecure && address.protocol !== 'https:')
     throw invalidInput([{ path: 'url', message: 'must be https: plain http needs "insecure"' }]);
   const { token_realms, reconcile } = body;

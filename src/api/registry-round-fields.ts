@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import type { MissedPush, PendingPush } from '../db/found-shown';
 import type { RoundRow } from '../db/reconcile-rounds';
+import { SETTLE_SECONDS } from '../domain/seen-tag';
 
 export const ShownRound = z.object({
   started_at: z.iso.datetime(),
@@ -30,4 +32,50 @@ export function shownRound(row: RoundRow): ShownRound {
     unknowns: row.unknowns,
     missed_by_webhooks_ever: row.missed_ever,
   };
+}
+
+export const ShownPending = z.object({
+  count: z.number().int(),
+  pushes: z
+    .array(
+      z.object({
+        image: z.string(),
+        tag: z.string(),
+        digest: z.string(),
+        seen_at: z.iso.datetime(),
+        taken_after: z.iso
+          .datetime()
+          .describe('From then on it is asked for again, and taken if it is still there and no webhook told of it.'),
+      }),
+    )
+    .describe('The first twenty of them.'),
+});
+
+export function shownPending({
+  count,
+  pushes,
+}: {
+  count: number;
+  pushes: readonly PendingPush[];
+}): z.infer<typeof ShownPending> {
+  const shown = pushes.map(({ image, tag, digest, seen_at }) => ({
+    ...{ image, tag, digest },
+    seen_at: seen_at.toISOString(),
+    taken_after: new Date(seen_at.getTime() + SETTLE_SECONDS * 1000).toISOString(),
+  }));
+  return { count, pushes: shown };
+}
+
+export const ShownMissed = z.object({
+  image: z.string(),
+  tag: z.string(),
+  digest: z.string(),
+  taken_at: z.iso.datetime(),
+  outcome: z.string().describe('As of a webhook.'),
+  rollout_id: z.string().nullable(),
+  delivery_id: z.string().describe('All that became of it: GET /webhook-deliveries/<id>.'),
+});
+
+export function shownMissed(missed: MissedPush): z.infer<typeof ShownMissed> {
+  return { ...missed, taken_at: missed.taken_at.toISOString() };
 }

@@ -43,8 +43,10 @@ export async function recordedStatus({ pool }: ApiDeps, row: RolloutRow): Promis
     since: (row.started_at ?? row.created_at).toISOString(),
     until: waitsForStart ? (row.gathers_until?.toISOString() ?? null) : null,
     next_rule: null,
-    resolved: row.resolution === null ? null : describeResolution(row.resolution, row.digest),
+    resolved: null,
     ...row.progress,
+    // Its last record may be older than what the registry said, as of a rollout that ended because of it.
+    ...(row.resolution === null ? {} : { resolved: describeResolution(row.resolution, row.digest) }),
     ...(row.ended_at === null ? {} : { until: null, next_rule: null, since: row.ended_at.toISOString() }),
     waiting_for: waitsForStart ? waitingForStart(row) : row.ended_at === null ? waitingFor(row.progress) : null,
     rollout_id: row.id,

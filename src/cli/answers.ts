@@ -21,6 +21,7 @@ export const Rollout = z.looseObject({
   tag: z.string(),
   status: z.string(),
   strategy: z.string().nullish(),
+  trigger: z.string().nullish(),
   workflow_id: z.string().nullish(),
   temporal_url: z.string().nullish(),
   counts: Counts.nullish(),
@@ -41,6 +42,7 @@ export const RolloutStatusAnswer = z.looseObject({
   since: z.string().nullish(),
   until: z.string().nullish(),
   next_rule: z.string().nullish(),
+  resolved: z.string().nullish(),
   commands: z.array(z.string()).default([]),
 });
 export type RolloutStatusAnswer = z.infer<typeof RolloutStatusAnswer>;

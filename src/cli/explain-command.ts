@@ -22,8 +22,10 @@ export function addWebhook(program: Command, terminal: Terminal, finish: (code: 
     .description('look into what registries send')
     .command('explain')
     .description(
-      'say what would be understood of a delivery, and why; asks nobody, checks no signature, changes nothing',
+      'say what would be understood of a delivery, and why; asks nobody, checks no signature, changes nothing. ' +
+        'Exits 1 where it would be refused or nothing that it announces could be rolled out; a ping or a pull, which is ignored, is no fault',
     )
+    .summary('say what would be understood of a delivery')
     .argument('<file>', 'its body, as it came; `-` for stdin')
     .addOption(
       new Option('--kind <kind>', 'whose delivery it is')
@@ -53,7 +55,7 @@ function explain(raw: Buffer, given: Given, terminal: Terminal): number {
         ? `${JSON.stringify(asJson(parsed, doubts), undefined, 2)}\n`
         : inWords(kind, parsed, raw, doubts),
     );
-    return exitCodes.done;
+    return cannotGoOut(parsed) || doubts.length > 0 ? exitCodes.refused : exitCodes.done;
   } catch (error) {
     if (!(error instanceof UnreadableDelivery)) throw error;
     const field = error.path === '' ? 'the body' : error.path;
@@ -92,6 +94,11 @@ function deliveryOf(raw: Buffer, headers: readonly [string, string][]): Delivery
   };
 }
 
+/** It announces pushes, and none of them can be rolled out. */
+function cannotGoOut({ items }: ParsedDelivery): boolean {
+  return items.length > 0 && items.every((item) => item.kind === 'unusable');
+}
+
 /** What would stop it before it is read. */
 function doubtsAbout(kind: RegistryKind, delivery: Delivery): string[] {
   const doubts: string[] = [];
@@ -99,7 +106,7 @@ function doubtsAbout(kind: RegistryKind, delivery: Delivery): string[] {
     doubts.push(`It is ${delivery.raw.length} bytes long: more than ${kind.limitBytes} would be answered 413.`);
   if (!takesContentType(kind, delivery.contentType))
     doubts.push(
-      `Its content type ${delivery.contentType || '(none)'} would be answered 415: ${kind.title} sends ${kind.contentTypes.filter((type) => type !== '').join(' or ')}.`,
+      `Its content type ${delivery.contentType || '(none)'} would be answered 415: ${kind.title} sends ${kind.contentTypes.filter((type) => type !== '').join(' or ')}. Give the one it came with by --header 'Content-Type: ...'.`,
     );
   return doubts;
 }
@@ -114,6 +121,8 @@ function inWords(
   const lines = [`${kind.title}: ${counted(items.length, 'push', 'pushes')}, ${skipped.length} of no concern`];
   for (const item of items) lines.push('', ...linesOf(item, hash));
   if (skipped.length > 0) lines.push('', `Of no concern: ${skipped.join(', ')}`);
+  if (items.some((item) => item.kind === 'unusable'))
+    lines.push('', 'What a source would say of its places can be tried with --registry-host and --repository.');
   if (items.length === 0) lines.push('', 'It would be answered 200 with the outcome `ignored`, and leave no row.');
   lines.push('', `To be let in, it must bring ${kind.proofInWords}.`, ...doubts);
   return `${lines.join('\n')}\n`;

@@ -40,6 +40,8 @@ export function rolloutLines({ rollout, status }: RolloutState, columns: number,
     );
   }
   const facts: [string, string | null | undefined][] = [
+    ['registry', status.resolved],
+    ['found by', foundBy(rollout)],
     ['waiting for', hasEnded(rollout) ? null : waitingSentence(status)],
     ['next rule', hasEnded(rollout) ? null : status.next_rule],
     ['you can', hasEnded(rollout) ? null : status.commands.join(', ')],
@@ -69,6 +71,9 @@ function factLines({ rollout, status }: RolloutState): string[] {
       ? `: waiting for ${status.waiting_for.replace(/\d+ devices?/, 'devices')}`
       : '';
   lines.push(`${words(status.status)}${waiting}`);
+  if (status.resolved) lines.push(`registry: ${status.resolved}`);
+  const found = foundBy(rollout);
+  if (found !== null) lines.push(`found by: ${found}`);
   if (rollout.reason) lines.push(`because: ${rollout.reason}`);
   if (rollout.error) lines.push(`error: ${rollout.error}`);
   return lines;
@@ -97,6 +102,11 @@ export function describeProgress(progress: BatchProgress, ended: boolean): strin
   const said = parts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
   if (said.length === 0) return ended ? `${planned} not told` : `${planned} to go`;
   return `${said.join(', ')} (of ${planned})`;
+}
+
+/** Of the ways to a rollout the one that points to something amiss. */
+function foundBy({ trigger }: Rollout): string | null {
+  return trigger === 'reconcile' ? 'a look at its registry: no webhook told of this push' : null;
 }
 
 function batchWords(batch: RolloutBatch, rollout: Rollout): string {

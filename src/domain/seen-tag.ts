@@ -1,3 +1,6 @@
+/** For how long a digest that came to light waits for its webhook: longer than senders take to deliver, and to deliver again. */
+export const SETTLE_SECONDS = 120;
+
 /** What is remembered of a tag that a registry was seen to have. */
 export interface KnownTag {
   /** Null while only its name was seen, or while its first digest is pending. */

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import { SETTLE_SECONDS } from '../domain/seen-tag';
 import type { RegistryClient } from '../registry-client/client';
 
 export interface LookLimits {
@@ -17,11 +18,11 @@ export interface LookLimits {
 }
 
 /**
- * Two minutes are longer than senders take to deliver, and to deliver again after a failure. A hundred tags of five hundred
- * repositories are 50,000 questions at the most, at four at once some ten minutes of a healthy registry; fleets watch few.
+ * A hundred tags of five hundred repositories are 50,000 questions at the most, at four at once some ten minutes of a healthy
+ * registry; fleets watch few.
  */
 export const usualLookLimits: LookLimits = {
-  settleSeconds: 120,
+  settleSeconds: SETTLE_SECONDS,
   repositories: 500,
   tags: 100,
   atOnce: 4,

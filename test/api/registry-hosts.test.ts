@@ -30,7 +30,8 @@ describe('a registry', () => {
       ...{ token_realms: ['auth.acme.io'], last_answer: null, updated_by: 'admin' },
     });
     const shown = await get('registry.acme.io:5000');
-    expect(shown.json).toEqual({ ...made.json, last_round: null });
+    const nothingFound = { last_round: null, pending: { count: 0, pushes: [] }, last_missed: [] };
+    expect(shown.json).toEqual({ ...made.json, ...nothingFound });
     const replaced = await put('registry.acme.io:5000', { credentials: { token: 'the-token' }, reconcile: false });
     expect([replaced.status, replaced.json.credentials.kind, replaced.json.reconcile]).toEqual([200, 'token', false]);
     expect(replaced.json.token_realms).toEqual([]);
@@ -96,6 +97,12 @@ describe('a registry', () => {
     const reply = await put(host, body);
     expect([reply.status, reply.json.errors?.[0]?.path]).toEqual([422, path]);
     expect(reply.text).not.toContain('the-password');
+  });
+
+  test('plain http beyond loopback is refused with the remedy', async () => {
+    const refused = await put('registry:5000', { insecure: true });
+    expect([refused.status, refused.json.detail]).toEqual([422, expect.stringContaining('loopback')]);
+    expect(refused.json.detail).toMatch(/TLS in front .* "url"/);
   });
 
   test('without a key to encrypt them, credentials are refused with the remedy', async () => {

@@ -103,6 +103,19 @@ describe('reading rollouts', () => {
     ]);
   });
 
+  test('an ended rollout still says what its registry said, also where its last record is older', async () => {
+    const unknown = { outcome: 'unknown', digest: null, platforms: null, why: 'no registry is configured for it' };
+    for (const progress of [undefined, { resolved: null }]) {
+      const id = await rollout({ status: 'completed', ended: true, ...(progress === undefined ? {} : { progress }) });
+      await rig.database.pool.query('update image_rollouts set resolution = $2 where id = $1', [
+        id,
+        { ...unknown, asked_at: '2026-01-01T00:00:00.000Z', gave_digest: false },
+      ]);
+      const { json } = await rig.admin('GET', `/api/v1/rollouts/${id}/status`);
+      expect(json.resolved).toBe('unknown: no registry is configured for it');
+    }
+  });
+
   test('lists: newest first, by status and image in any form, active ones apart', async () => {
     const mine = [
       await rollout({ image: 'docker.io/library/listed', status: 'paused' }),

@@ -24,7 +24,10 @@ export function pullReference(
   // As the client that pushed wrote it. Without a dot or a port a capital is what makes it a host.
   if (host !== null && isPullHost(host))
     return { reference: `${/[.:]/.test(host) ? host.toLowerCase() : host}/${repository}` };
-  const remedy = 'give the source a "registry_host"';
+  const remedy =
+    within == null
+      ? 'give the source a "registry_host"'
+      : `give it a place in the source's "repositories" (${JSON.stringify(within.slice(0, 100))}), or the source a "registry_host"`;
   if (host === null && hostField === '')
     return { reason: `this sender does not say where its images are pulled from: ${remedy}` };
   return { reason: `the event does not say a host that can be pulled from (${hostField}): ${remedy}` };

@@ -40,7 +40,7 @@ test('says why a push cannot be rolled out, and what would put it right', async 
   );
   const given = ['--kind', 'distribution', '--header', distributionType];
   const { code, out } = await explain(body, ...given);
-  expect([code, out]).toEqual([0, expect.stringContaining('give the source a "registry_host"')]);
+  expect([code, out]).toEqual([1, expect.stringContaining('give the source a "registry_host"')]);
   const placed = await explain(body, ...given, '--registry-host', 'registry.acme.io:5000', '--json');
   expect(JSON.parse(placed.out)).toMatchObject({
     pushes: [
@@ -50,15 +50,37 @@ test('says why a push cannot be rolled out, and what would put it right', async 
   });
 });
 
+test('a repository without a place is told of "repositories" first, and nothing to roll out exits 1', async () => {
+  const component = { format: 'docker', name: 'acme/api', version: '1.4.2' };
+  const body = JSON.stringify({ repositoryName: 'docker-hosted', action: 'CREATED', component });
+  const { code, out } = await explain(body, '--kind', 'nexus');
+  expect([code, out]).toEqual([1, expect.stringMatching(/"repositories" \("docker-hosted"\), or .* "registry_host"/)]);
+  expect(out).toContain('--repository');
+  expect((await explain(body, '--kind', 'nexus', '--json')).code).toBe(1);
+  const placed = await explain(body, '--kind', 'nexus', '--repository', 'docker-hosted=nexus.acme.io:8082');
+  expect([placed.code, placed.out]).toEqual([0, expect.stringContaining('nexus.acme.io:8082/acme/api:1.4.2')]);
+});
+
+test('of several pushes one that can be rolled out is enough', async () => {
+  const events = [
+    envelope({ id: 'a', tag: '2.0', digest: digestOf('a') }),
+    envelope({ id: 'b', tag: '2.1', digest: digestOf('b') }),
+  ].map((text) => JSON.parse(text).events[0] as { request: object });
+  const [first, second] = events;
+  const body = JSON.stringify({ events: [{ ...first, request: { host: 'registry' } }, second] });
+  const { code, out } = await explain(body, '--kind', 'distribution', '--header', distributionType);
+  expect([code, out]).toEqual([0, expect.stringContaining('2 pushes')]);
+});
+
 test('what is of no concern is counted', async () => {
-  const { out } = await explain(
+  const { code, out } = await explain(
     '{"events":[{"action":"pull"}]}',
     '--kind',
     'distribution',
     '--header',
     distributionType,
   );
-  expect(out).toContain('Of no concern: pull');
+  expect([code, out]).toEqual([0, expect.stringContaining('Of no concern: pull')]);
   expect(out).toContain('leave no row');
 });
 
@@ -71,14 +93,14 @@ test('what cannot be read names the field, says what the sender would be told, a
 });
 
 test('a wrong content type is said, and a missing file or an unknown kind is refused', async () => {
-  const { out } = await explain(
+  const { code, out } = await explain(
     dockerHubBody('redis', '7'),
     '--kind',
     'dockerhub',
     '--header',
     'content-type: text/xml',
   );
-  expect(out).toContain('would be answered 415');
+  expect([code, out]).toEqual([1, expect.stringContaining('would be answered 415')]);
   expect((await explain('{}', '--kind', 'floppy')).code).toBe(2);
   expect((await explain('{}', '--kind', 'dockerhub', '--header', 'nothing')).code).toBe(2);
   expect((await explain('{}', '--kind', 'dockerhub', '--options', '{"x":1}')).err).toContain('x');

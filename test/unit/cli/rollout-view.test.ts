@@ -135,6 +135,17 @@ describe('a rollout', () => {
     expect(rolloutLines(ended, 200, plainColors).join('\n')).toContain('20 not told');
   });
 
+  test('says what its registry said, also after its end, and that no webhook told of it', () => {
+    const resolved = 'unknown: no registry is configured';
+    const ended = stateOf([], { status: 'completed', resolved });
+    ended.rollout.trigger = 'reconcile';
+    for (const text of [rolloutLines(ended, 100, plainColors).join('\n'), changedLines(undefined, ended).join('\n')]) {
+      expect(text).toContain(resolved);
+      expect(text).toContain('no webhook told of this push');
+    }
+    expect(rolloutLines(state, 100, plainColors).join('\n')).not.toMatch(/registry|found by/);
+  });
+
   test('that has ended offers no command', () => {
     expect(rolloutLines(stateOf([], { status: 'completed', commands: [] }), 100, plainColors).join('\n')).not.toContain(
       'you can',

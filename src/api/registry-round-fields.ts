@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { MissedPush, PendingPush } from '../db/found-shown';
 import type { RoundRow } from '../db/reconcile-rounds';
 import { SETTLE_SECONDS } from '../domain/seen-tag';
+import { outcomes } from '../intake/accept-push';
 
 export const ShownRound = z.object({
   started_at: z.iso.datetime(),
@@ -71,11 +72,12 @@ export const ShownMissed = z.object({
   tag: z.string(),
   digest: z.string(),
   taken_at: z.iso.datetime(),
-  outcome: z.string().describe('As of a webhook.'),
+  outcome: z.enum(outcomes).describe('As of a webhook.'),
   rollout_id: z.string().nullable(),
   delivery_id: z.string().describe('All that became of it: GET /webhook-deliveries/<id>.'),
 });
 
 export function shownMissed(missed: MissedPush): z.infer<typeof ShownMissed> {
-  return { ...missed, taken_at: missed.taken_at.toISOString() };
+  const outcome = missed.outcome as z.infer<typeof ShownMissed>['outcome'];
+  return { ...missed, outcome, taken_at: missed.taken_at.toISOString() };
 }

@@ -8,9 +8,12 @@ import { findOnPath } from './find-on-path';
 import type { Progress } from './progress';
 import { downloadWithSdk } from './sdk-download';
 
-const PROJECT = resolve(__dirname, '..', '..', 'tools', 'test-server', 'pom.xml');
-/** The version in `tools/test-server/pom.xml`, part of the cache's path so that a new one is fetched. */
-const VERSION = '1.31.0';
+const TOOLS = resolve(__dirname, '..', '..', 'tools', 'test-server');
+const PROJECT = join(TOOLS, 'pom.xml');
+/** Mends a fault of the server, see there. */
+const OWN_CLASS = join(TOOLS, 'src', 'io', 'temporal', 'internal', 'testservice', 'CommandVerifier.java');
+/** The version in `tools/test-server/pom.xml` and of our class, part of the cache's path so that a new one is fetched. */
+const VERSION = '1.31.0-1';
 const COPY_GOAL = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies';
 const REPORT_EVERY_MS = 3000;
 
@@ -41,12 +44,12 @@ function defaultOptions(): FindTestServerOptions {
 
 /** The jars are fetched under a temporary name and the launcher is written last, so an aborted fetch is simply repeated. */
 async function fetchWithMaven(launcher: string, options: FindTestServerOptions, progress: Progress): Promise<string> {
-  const maven = findOnPath('mvn', options.searchPath);
-  const java = findOnPath('java', options.searchPath);
-  if (maven === undefined || java === undefined) {
+  const [maven, java, compiler] = ['mvn', 'java', 'javac'].map((name) => findOnPath(name, options.searchPath));
+  if (maven === undefined || java === undefined || compiler === undefined) {
+    const missing = maven === undefined ? 'Maven' : java === undefined ? 'Java' : "Java's compiler";
     throw new Error(
-      `Temporal's time-skipping test server was not found: temporal.download cannot be reached and ${maven === undefined ? 'Maven' : 'Java'} is not installed. ` +
-        'Install Java 17 and Maven (Debian: apt-get install default-jre-headless maven), or allow access to temporal.download.',
+      `Temporal's time-skipping test server was not found: temporal.download cannot be reached and ${missing} is not installed. ` +
+        'Install Java 17 and Maven (Debian: apt-get install default-jdk-headless maven), or allow access to temporal.download.',
     );
   }
   mkdirSync(dirname(launcher), { recursive: true });
@@ -56,11 +59,14 @@ async function fetchWithMaven(launcher: string, options: FindTestServerOptions, 
     const temporary = `${jars}.fetching-${process.pid}`;
     progress.note("fetching Temporal's test server with Maven, once");
     try {
-      await runMaven(
+      await runTool(
         maven,
         ['-B', '-f', PROJECT, COPY_GOAL, `-DoutputDirectory=${temporary}`, '-DincludeScope=runtime'],
         progress,
       );
+      // Before the server's own class of that name, which stands in a jar.
+      const classes = join(temporary, 'classes');
+      await runTool(compiler, ['-d', classes, '-cp', join(temporary, '*'), OWN_CLASS], progress);
       rmSync(jars, { recursive: true, force: true });
       renameSync(temporary, jars);
     } finally {
@@ -75,7 +81,7 @@ async function fetchWithMaven(launcher: string, options: FindTestServerOptions, 
 function writeLauncher(launcher: string, java: string): void {
   const script = [
     '#!/bin/sh',
-    `exec '${java}' -Xmx512m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "$(dirname "$0")/jars/*" io.temporal.testserver.TestServer "$@"`,
+    `exec '${java}' -Xmx512m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "$(dirname "$0")/jars/classes:$(dirname "$0")/jars/*" io.temporal.testserver.TestServer "$@"`,
   ];
   const temporary = `${launcher}.${process.pid}`;
   writeFileSync(temporary, `${script.join('\n')}\n`);
@@ -83,8 +89,8 @@ function writeLauncher(launcher: string, java: string): void {
   renameSync(temporary, launcher);
 }
 
-async function runMaven(maven: string, args: readonly string[], progress: Progress): Promise<void> {
-  const child = spawn(maven, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+async function runTool(program: string, args: readonly string[], progress: Progress): Promise<void> {
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const startedAt = performance.now();
   let output = '';
   let downloads = 0;
@@ -103,7 +109,7 @@ async function runMaven(maven: string, args: readonly string[], progress: Progre
       child.once('error', fail);
       child.once('close', (code) => {
         if (code === 0) done();
-        else fail(new Error(`Maven ended with code ${code}:\n${output}`));
+        else fail(new Error(`${program} ended with code ${code}:\n${output}`));
       });
     });
   } finally {

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Worker } from '@temporalio/worker';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { until } from '../support/outage';
 import { startTimeSkipping } from '../support/time-skipping';
+import { eventTypes } from '../support/workflow-history';
+import { goSignal, lateCancel } from './fixtures/late-cancel';
 import { sleeper } from './fixtures/sleeper';
 
 let env: TestWorkflowEnvironment;
@@ -22,4 +25,19 @@ test('a workflow that sleeps for 30 days ends within seconds, 30 days later by i
   );
   expect(result).toBe('rested');
   expect((await env.currentTimeMs()) - before).toBeGreaterThanOrEqual(30 * 24 * 3600 * 1000);
+});
+
+test('a timer that fires while a workflow task is about to cancel it does not stop the clock', async () => {
+  const worker = await Worker.create({
+    connection: env.nativeConnection,
+    taskQueue: 'late-cancel',
+    workflowsPath: require.resolve('./fixtures/late-cancel'),
+  });
+  const result = await worker.runUntil(async () => {
+    const handle = await env.client.workflow.start(lateCancel, { taskQueue: 'late-cancel', workflowId: 'late-cancel' });
+    await until(async () => eventTypes(await handle.fetchHistory()).includes('EVENT_TYPE_TIMER_STARTED'));
+    await handle.signal(goSignal);
+    return handle.result();
+  });
+  expect(result).toBe('went on');
 });

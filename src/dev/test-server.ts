@@ -13,7 +13,7 @@ const PROJECT = join(TOOLS, 'pom.xml');
 /** Mends a fault of the server, see there. */
 const OWN_CLASS = join(TOOLS, 'src', 'io', 'temporal', 'internal', 'testservice', 'CommandVerifier.java');
 /** The version in `tools/test-server/pom.xml` and of our class, part of the cache's path so that a new one is fetched. */
-const VERSION = '1.31.0-1';
+const VERSION = '1.31.0-2';
 const COPY_GOAL = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies';
 const REPORT_EVERY_MS = 3000;
 
@@ -23,8 +23,8 @@ export interface FindTestServerOptions {
 }
 
 /**
- * Temporal's time-skipping test server as a program for `TestWorkflowEnvironment.createTimeSkipping`: as fetched earlier,
- * else the SDK's download, else from Maven, where it is a Java program behind a launcher script.
+ * Temporal's time-skipping test server as a program for `TestWorkflowEnvironment.createTimeSkipping`: as fetched earlier, else
+ * from Maven, where it is a Java program behind a launcher script and has the mended class, else the SDK's download.
  */
 export async function findTestServer(
   progress: Progress,
@@ -32,10 +32,30 @@ export async function findTestServer(
 ): Promise<string> {
   const launcher = join(options.cache, `test-server-${VERSION}`, 'temporal-test-server');
   if (existsSync(launcher)) return launcher;
-  return (
-    (await downloadWithSdk('time-skipping', join(options.cache, 'downloads'), progress)) ??
-    fetchWithMaven(launcher, options, progress)
+  const tools = findTools(options.searchPath);
+  if (tools.missing === undefined) return fetchWithMaven(launcher, tools, progress);
+  const downloaded = await downloadWithSdk('time-skipping', join(options.cache, 'downloads'), progress);
+  if (downloaded !== undefined) return downloaded;
+  throw new Error(
+    `Temporal's time-skipping test server was not found: ${tools.missing} is not installed and temporal.download cannot be reached. ` +
+      'Install Java 17 and Maven (Debian: apt-get install default-jdk-headless maven), or allow access to temporal.download.',
   );
+}
+
+interface Tools {
+  maven: string;
+  java: string;
+  compiler: string;
+  missing?: undefined;
+}
+
+function findTools(searchPath: string): Tools | { missing: string } {
+  const maven = findOnPath('mvn', searchPath);
+  const java = findOnPath('java', searchPath);
+  const compiler = findOnPath('javac', searchPath);
+  if (maven === undefined) return { missing: 'Maven' };
+  if (java === undefined) return { missing: 'Java' };
+  return compiler === undefined ? { missing: "Java's compiler" } : { maven, java, compiler };
 }
 
 function defaultOptions(): FindTestServerOptions {
@@ -43,15 +63,7 @@ function defaultOptions(): FindTestServerOptions {
 }
 
 /** The jars are fetched under a temporary name and the launcher is written last, so an aborted fetch is simply repeated. */
-async function fetchWithMaven(launcher: string, options: FindTestServerOptions, progress: Progress): Promise<string> {
-  const [maven, java, compiler] = ['mvn', 'java', 'javac'].map((name) => findOnPath(name, options.searchPath));
-  if (maven === undefined || java === undefined || compiler === undefined) {
-    const missing = maven === undefined ? 'Maven' : java === undefined ? 'Java' : "Java's compiler";
-    throw new Error(
-      `Temporal's time-skipping test server was not found: temporal.download cannot be reached and ${missing} is not installed. ` +
-        'Install Java 17 and Maven (Debian: apt-get install default-jdk-headless maven), or allow access to temporal.download.',
-    );
-  }
+async function fetchWithMaven(launcher: string, { maven, java, compiler }: Tools, progress: Progress): Promise<string> {
   mkdirSync(dirname(launcher), { recursive: true });
   return withBuildLock(join(dirname(launcher), 'build.lock'), progress, async () => {
     if (existsSync(launcher)) return launcher;

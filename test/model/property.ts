@@ -13,7 +13,7 @@ const PATH = process.env['FLEETWAVE_MODEL_PATH'];
 /** Replaying a history costs as much as a sequence: a sample of them is. */
 const REPLAY_EVERY = 10;
 /** Of a sequence: where the server stands still each time, it is not the server. */
-const TRIES = 8;
+const TRIES = 3;
 /** A failure is made smaller for so long, below the time that the test has. */
 const LONGEST_MS = 45 * 60_000;
 

@@ -67,10 +67,7 @@ function whileAlive(sleep: Promise<void>, problem: (startedAt: number) => Error 
 
 /** Real time that may go by while activities are under way, on a machine that has much else to do: longer, and something hangs. */
 const HANGS_MS = 300_000;
-/**
- * Real time that may go by without one. Longer, and the server waits for a workflow task that it says it has started and that no
- * worker has got (seen where a signal comes just as a timer is set): as long as it is out no time is skipped.
- */
+/** Real time that may go by without one: longer, and the server has lost a workflow task (see tools/test-server). */
 const STANDS_STILL_MS = 15_000;
 const REST_MS = 1500;
 const RECHECK_MS = 400;

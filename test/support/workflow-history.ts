@@ -23,12 +23,12 @@ export function activityAttempts(history: History): ActivityAttempt[] {
 }
 
 /** As `tools/test-server/.../CommandVerifier.java` says it. */
-const TIMER_FIRED_MEANWHILE = /^BadCancelTimerAttributes: timer \S+ is not running$/;
+const OVER_MEANWHILE = /^(timer|activity) \S+ came to its end while the workflow task that cancels it was under way$/;
 
 /**
  * Workflow tasks that failed, by their cause. One that wanted to end the workflow just as a signal came did not: the server has
- * it done again with the signal (`UNHANDLED_COMMAND`); nor did one that wanted to cancel a timer which fired meanwhile, where
- * the test server has it done again (tools/test-server). Nor did one that timed out: it went to a worker that is gone.
+ * it done again with the signal (`UNHANDLED_COMMAND`); nor did one that wanted to cancel what was over meanwhile, where the
+ * test server has it done again (tools/test-server). Nor did one that timed out: it went to a worker that is gone.
  */
 export function failedTasks(history: History): string[] {
   const { WorkflowTaskFailedCause } = temporal.api.enums.v1;
@@ -36,7 +36,7 @@ export function failedTasks(history: History): string[] {
     if (failed == null || failed.cause === WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND)
       return [];
     const message = failed.failure?.message ?? '';
-    if (TIMER_FIRED_MEANWHILE.test(message)) return [];
+    if (OVER_MEANWHILE.test(message)) return [];
     return [`${WorkflowTaskFailedCause[failed.cause ?? 0] ?? 'unknown'}: ${message}`];
   });
 }

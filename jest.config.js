@@ -31,6 +31,7 @@ const layer = (name, seconds, extra = {}) => ({
 
 module.exports = {
   maxWorkers: 2,
+  testSequencer: '<rootDir>/test/support/longest-first.js',
   reporters: ['default', 'summary', '<rootDir>/test/support/count-reporter.js'],
   projects: [
     layer('unit', 10),

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ResolveResult } from '../../src/activities/resolve';
+import { about } from '../support/about';
 import type { FakeWorld } from '../support/fake-activities';
 import { createWorkflowRig, type Story, type WorkflowRig } from '../support/workflow-rig';
 
@@ -41,14 +42,14 @@ describe('what the registry says', () => {
   it('a tag that is there a moment later is rolled out', async () => {
     await rig.tell({ batches, resolves: (asked) => (asked < 3 ? absent : goesOn) }, async ({ handle, fake }) => {
       expect(await handle.result()).toMatchObject({ status: 'completed' });
-      expect(fake.of('resolvePush').map((call) => call.atSeconds)).toEqual([0, 5, 15]);
+      expect(fake.of('resolvePush').map((call) => call.atSeconds)).toEqual([0, 5, 15].map(about));
     });
   });
 
   it('a tag that is not there after half a minute ends it: nobody is told, nothing is held, the reason is said', async () => {
     await rig.tell({ batches, resolves: () => absent }, async ({ handle, fake }) => {
       expect(await handle.result()).toEqual({ status: 'cancelled', reason: absent.reason });
-      expect(fake.of('resolvePush').map((call) => call.atSeconds)).toEqual([0, 5, 15, 30]);
+      expect(fake.of('resolvePush').map((call) => call.atSeconds)).toEqual([0, 5, 15, 30].map(about));
       expect(fake.of('planRollout')).toEqual([]);
       expect(fake.of('finishRollout')).toMatchObject([
         { input: { status: 'cancelled', reason: absent.reason, actor: 'fleetwave', hold: false, error: null } },

@@ -25,7 +25,10 @@ export function dockerEngine(socketPath: string, deviceUuid: string): Engine {
     },
     async image(reference) {
       const found = await orNull(docker.getImage(reference).inspect());
-      return found === null ? null : { id: found.Id, repoDigests: (found.RepoDigests as string[] | null) ?? [] };
+      if (found === null) return null;
+      const repoDigests = (found.RepoDigests as string[] | null) ?? [];
+      const digest = repoDigests.length > 1 ? await listedDigest(docker, found.Id) : null;
+      return { id: found.Id, repoDigests, digest };
     },
     async pull(reference, auth, signal) {
       const options = { abortSignal: signal, ...(auth === null ? {} : { authconfig: auth }) };
@@ -59,6 +62,12 @@ export function dockerEngine(socketPath: string, deviceUuid: string): Engine {
 function seen(inspected: Docker.ContainerInspectInfo): SeenContainer[] {
   const container = seenContainer(inspected);
   return container === null ? [] : [container];
+}
+
+/** Podman's `RepoDigests` hold index and manifest alike; its list says by which of them the image came. */
+async function listedDigest(docker: Docker, id: string): Promise<string | null> {
+  const listed: (Docker.ImageInfo & { Digest?: string })[] = await docker.listImages();
+  return listed.find((image) => image.Id === id)?.Digest ?? null;
 }
 
 /** Follows a pull to its end. Docker names the digest in a line of its own; Podman does not. */

@@ -5,6 +5,8 @@ import type { SeenContainer } from './rules/seen-container';
 export interface LocalImage {
   id: string;
   repoDigests: readonly string[];
+  /** What it was pulled by, where the engine can say; Docker names it while it pulls instead. */
+  digest: string | null;
 }
 
 /** A container engine, as far as the agent needs one. Errors carry the engine's own words. */

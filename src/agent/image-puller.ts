@@ -46,7 +46,7 @@ export class ImagePuller {
       const image = local ?? (await engine.image(reference));
       if (image === null) throw new Error(`${reference} was pulled, but the engine does not have it`);
       this.reset();
-      return { kind: 'pulled', image: { imageName, imageId: image.id, digest: said ?? pulledDigest(imageName, image.repoDigests) } };
+      return { kind: 'pulled', image: { imageName, imageId: image.id, digest: said ?? pulledDigest(imageName, image.repoDigests, image.digest) } };
     } catch (error) {
       signal.throwIfAborted();
       const message = error instanceof Error ? error.message : String(error);

@@ -245,7 +245,7 @@ export class ServiceRunner {
     if (known !== undefined) return known.digest;
     if (this.#digest?.imageId !== container.imageId) {
       const image = await this.#options.engine.image(container.imageId);
-      const digest = image === null ? null : pulledDigest(container.imageName, image.repoDigests);
+      const digest = image === null ? null : pulledDigest(container.imageName, image.repoDigests, image.digest);
       this.#digest = { imageId: container.imageId, digest };
     }
     return this.#digest.digest;

@@ -91,7 +91,8 @@ export async function startPodman(insecureRegistries: readonly string[]): Promis
     async close() {
       await podman('rm', '--all', '--force', '--time', '1').catch(() => undefined);
       await service.stop('SIGTERM', 5000);
-      rmSync(directory, { recursive: true, force: true });
+      // Podman's own clearing up after each container may still be writing there.
+      rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
     },
   };
 }

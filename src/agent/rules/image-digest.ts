@@ -2,10 +2,10 @@ import { parseImageReference } from '../../domain/image-reference';
 
 /**
  * The digest an image was pulled by, from the engine's `RepoDigests`: of the index where there is one. An engine may know several
- * for one image, as two indexes can name the same manifest; then only a digest in the reference itself decides, and without
- * one nothing is said: a wrong digest would be no proof, a missing one leaves the tag.
+ * for one image, as two indexes can name the same manifest; then the digest in the reference decides, else what the engine
+ * says of its own (`said`), else nothing is told: a wrong digest would be no proof, a missing one leaves the tag.
  */
-export function pulledDigest(imageName: string, repoDigests: readonly string[]): string | null {
+export function pulledDigest(imageName: string, repoDigests: readonly string[], said: string | null): string | null {
   const wanted = parseImageReference(imageName);
   if (!wanted.ok) return null;
   const known = new Set<string>();
@@ -16,6 +16,7 @@ export function pulledDigest(imageName: string, repoDigests: readonly string[]):
   }
   const { digest } = wanted.reference;
   if (digest !== null) return known.has(digest) || known.size === 0 ? digest : null;
+  if (said !== null && known.has(said)) return said;
   const [only] = known;
   return known.size === 1 ? (only ?? null) : null;
 }

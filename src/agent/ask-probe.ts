@@ -61,11 +61,7 @@ function connectOnce({ host, port }: Place, timeoutMs: number): Promise<void> {
   });
 }
 
-function statusOf(
-  check: { path: string; secure: boolean },
-  { host, port }: Place,
-  timeoutMs: number,
-): Promise<number> {
+function statusOf(check: { path: string; secure: boolean }, { host, port }: Place, timeoutMs: number): Promise<number> {
   return new Promise((resolve, reject) => {
     // A container's certificate is for its clients; here it is only asked whether it answers.
     const options = { host, port, path: check.path, timeout: timeoutMs, agent: false, rejectUnauthorized: false };

@@ -32,7 +32,7 @@ export function dockerEngine(socketPath: string, deviceUuid: string): Engine {
     },
     async pull(reference, auth, signal) {
       const options = { abortSignal: signal, ...(auth === null ? {} : { authconfig: auth }) };
-      const stream = (await pulling.pull(reference, options)) as NodeJS.ReadableStream;
+      const stream = await pulling.pull(reference, options);
       return pulledDigestOf(pulling, stream, signal);
     },
     async create(name, body) {
@@ -76,19 +76,13 @@ function pulledDigestOf(docker: Docker, stream: NodeJS.ReadableStream, signal: A
     let digest: string | null = null;
     const abort = () => reject(signal.reason as Error);
     signal.addEventListener('abort', abort, { once: true });
-    const modem = docker.modem as Docker['modem'] & {
-      followProgress(
-        stream: NodeJS.ReadableStream,
-        onFinished: (error: Error | null, lines: PullLine[]) => void,
-        onProgress: (line: PullLine) => void,
-      ): void;
-    };
+    const modem = docker.modem as unknown as PullFollower;
     modem.followProgress(
       stream,
       (error, lines) => {
         signal.removeEventListener('abort', abort);
-        const failed = lines.find((line) => typeof line.error === 'string')?.error;
-        if (error !== null || failed !== undefined) reject(error ?? new Error(failed));
+        const refusal = lines.find((line) => line.error !== undefined)?.error;
+        if (error != null || refusal !== undefined) reject(error ?? new Error(refusal));
         else resolve(digest);
       },
       ({ status }) => {
@@ -103,10 +97,17 @@ interface PullLine {
   error?: string;
 }
 
+/** docker-modem has no types of its own for this. */
+interface PullFollower {
+  followProgress(
+    stream: NodeJS.ReadableStream,
+    onFinished: (error: Error | null | undefined, lines: readonly PullLine[]) => void,
+    onProgress: (line: PullLine) => void,
+  ): void;
+}
+
 async function runCommand(docker: Docker, id: string, command: readonly string[], timeoutMs: number): Promise<number> {
-  const exec = await docker
-    .getContainer(id)
-    .exec({ Cmd: [...command], AttachStdout: true, AttachStderr: true });
+  const exec = await docker.getContainer(id).exec({ Cmd: [...command], AttachStdout: true, AttachStderr: true });
   const stream = await exec.start({ hijack: false, stdin: false });
   stream.resume();
   const deadline = Date.now() + timeoutMs;

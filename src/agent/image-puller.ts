@@ -42,11 +42,19 @@ export class ImagePuller {
     const limit = AbortSignal.timeout(pullLimitMs);
     try {
       const local = reference.includes('@') ? await engine.image(reference) : null;
-      const said = local === null ? await engine.pull(reference, authFor(imageName), AbortSignal.any([signal, limit])) : null;
+      const said =
+        local === null ? await engine.pull(reference, authFor(imageName), AbortSignal.any([signal, limit])) : null;
       const image = local ?? (await engine.image(reference));
       if (image === null) throw new Error(`${reference} was pulled, but the engine does not have it`);
       this.reset();
-      return { kind: 'pulled', image: { imageName, imageId: image.id, digest: said ?? pulledDigest(imageName, image.repoDigests, image.digest) } };
+      return {
+        kind: 'pulled',
+        image: {
+          imageName,
+          imageId: image.id,
+          digest: said ?? pulledDigest(imageName, image.repoDigests, image.digest),
+        },
+      };
     } catch (error) {
       signal.throwIfAborted();
       const message = error instanceof Error ? error.message : String(error);

@@ -33,7 +33,8 @@ export function serverLink(client: HttpClient, { uuid, apiKey }: AgentState, age
       const state = { apps, is_online: true, agent_version: agentVersion, ...(version === null ? {} : { version }) };
       const path = '/api/v1/device/state';
       const answer = await client.send({ method: 'PATCH', path, headers, body: JSON.stringify({ [uuid]: state }) });
-      if (answer.status >= 300) throw new Error(`PATCH ${path} answered ${answer.status}: ${answer.body.slice(0, 300)}`);
+      if (answer.status >= 300)
+        throw new Error(`PATCH ${path} answered ${answer.status}: ${answer.body.slice(0, 300)}`);
     },
   };
 }

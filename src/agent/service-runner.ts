@@ -192,7 +192,10 @@ export class ServiceRunner {
     const digest = await this.#digestOf(container, record);
     switch (verdict.kind) {
       case 'waiting':
-        return this.#say({ status: 'health_checking', message: verdict.reason, digest, containerId: container.id }, null);
+        return this.#say(
+          { status: 'health_checking', message: verdict.reason, digest, containerId: container.id },
+          null,
+        );
       case 'failed':
         this.#fail(verdict.reason, fallback, { ...record, trial }, wanted, digest);
         return fallback !== null;
@@ -231,7 +234,13 @@ export class ServiceRunner {
   ): void {
     const { failed: before } = record;
     const again = before?.spec === wanted.spec && before.version === this.version;
-    const failed = { spec: wanted.spec, version: this.version, reason, atMs: Date.now(), tries: again ? before.tries + 1 : 1 };
+    const failed = {
+      spec: wanted.spec,
+      version: this.version,
+      reason,
+      atMs: Date.now(),
+      tries: again ? before.tries + 1 : 1,
+    };
     const next = { ...record, trial: null, failed };
     this.#options.writeRecord(next);
     this.#options.log.warn({ image: wanted.imageName, reason }, 'the update failed');

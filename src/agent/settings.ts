@@ -16,13 +16,14 @@ export const AgentSettings = z.object({
     .uuid()
     .optional()
     .describe('The device, where it was made with `POST /devices` instead; needs the key, too.'),
-  FLEETWAVE_AGENT_KEY: z
+  FLEETWAVE_AGENT_KEY: z.string().min(1).optional().describe("That device's key. May be a file (`…_FILE`)."),
+  FLEETWAVE_AGENT_NAME: z.string().min(1).max(200).default(hostname).describe("The device's name. Unset, the host's."),
+  FLEETWAVE_AGENT_TYPE: z
     .string()
     .min(1)
-    .optional()
-    .describe("That device's key. May be a file (`…_FILE`)."),
-  FLEETWAVE_AGENT_NAME: z.string().min(1).max(200).default(hostname).describe("The device's name. Unset, the host's."),
-  FLEETWAVE_AGENT_TYPE: z.string().min(1).max(200).default('generic').describe("The device's type, as it is registered."),
+    .max(200)
+    .default('generic')
+    .describe("The device's type, as it is registered."),
   FLEETWAVE_AGENT_STATE_FILE: z
     .string()
     .default('/var/lib/fleetwave-agent/state.json')
@@ -34,7 +35,9 @@ export const AgentSettings = z.object({
   FLEETWAVE_AGENT_REGISTRY_AUTH: z
     .string()
     .optional()
-    .describe("Credentials for private registries, a file in the format of docker's `config.json`; read before each pull."),
+    .describe(
+      "Credentials for private registries, a file in the format of docker's `config.json`; read before each pull.",
+    ),
   FLEETWAVE_AGENT_POLL_SECONDS: seconds.default(60).describe('Between two questions for the target state.'),
   FLEETWAVE_AGENT_REPORT_SECONDS: seconds.default(300).describe('Between two reports without news; news go at once.'),
   FLEETWAVE_AGENT_LOOK_SECONDS: seconds.default(2).describe('Between two looks at the containers.'),

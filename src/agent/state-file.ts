@@ -20,7 +20,9 @@ const State = z.object({
   /** The server knows the key: the provisioning key is not needed any more. */
   registered: z.boolean(),
   /** The target state that was last fetched: applied again after a restart, whether or not the server can be reached. */
-  target: z.object({ apps: z.record(z.string(), z.unknown()), version: z.number().nullable(), etag: z.string().nullable() }).nullable(),
+  target: z
+    .object({ apps: z.record(z.string(), z.unknown()), version: z.number().nullable(), etag: z.string().nullable() })
+    .nullable(),
   services: z.record(z.string(), Record),
 });
 export type AgentState = z.infer<typeof State>;

@@ -23,7 +23,11 @@ const FORWARDED: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SI
 
 /** Runs a part in the foreground and answers its exit code; 128 and the signal's number when a signal ended it, as shells do. */
 export async function runPart(part: Part, args: readonly string[]): Promise<number> {
-  const child = spawn(process.execPath, [...(part === 'agent' ? agentFlags : []), resolve(__dirname, '..', parts[part]), ...args], { stdio: 'inherit' });
+  const child = spawn(
+    process.execPath,
+    [...(part === 'agent' ? agentFlags : []), resolve(__dirname, '..', parts[part]), ...args],
+    { stdio: 'inherit' },
+  );
   // At a terminal Ctrl-C reaches the whole group and the part gets it twice within milliseconds; without the handler this
   // process would end at once and leave the part behind.
   const forward = (signal: NodeJS.Signals) => {

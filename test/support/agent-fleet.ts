@@ -5,6 +5,7 @@ import { startRegistry, type RegistryServer } from '../../src/dev/registry';
 import { agentProcess, type AgentProcess } from './agent-process';
 import { Cleanups } from './cleanups';
 import { until } from './outage';
+import { startHoldingRelay, type HoldingRelay } from './holding-relay';
 import { startPodman, type Podman } from './podman';
 import { startTestStack, type TestStack } from './stack-fixture';
 
@@ -13,6 +14,8 @@ export interface AgentFleet {
   directory: string;
   stack: TestStack;
   registry: RegistryServer;
+  /** The address of the registry that image references have: it can be cut off in the middle of a pull. */
+  way: HoldingRelay;
   podman: Podman;
   cleanups: Cleanups;
   /** Makes a device for each target state, and an agent for each device; they are started. */
@@ -29,8 +32,6 @@ export interface AgentFleet {
 export interface FleetOptions {
   /** The registry's `auth` section, made in the directory that it may use. */
   auth?: (directory: string) => object;
-  /** Further addresses by which the registry is reached, as an image reference has them. */
-  insecure?: readonly string[];
 }
 
 export async function startAgentFleet(options: FleetOptions = {}): Promise<AgentFleet> {
@@ -43,7 +44,7 @@ export async function startAgentFleet(options: FleetOptions = {}): Promise<Agent
   }
 }
 
-async function build({ auth, insecure = [] }: FleetOptions, cleanups: Cleanups): Promise<AgentFleet> {
+async function build({ auth }: FleetOptions, cleanups: Cleanups): Promise<AgentFleet> {
   const directory = mkdtempSync(join(tmpdir(), 'fleetwave-agents-'));
   cleanups.add(() => {
     rmSync(directory, { recursive: true, force: true });
@@ -58,13 +59,15 @@ async function build({ auth, insecure = [] }: FleetOptions, cleanups: Cleanups):
   });
   if (registry === undefined) throw new Error('docker-registry is not installed: apt-get install docker-registry');
   cleanups.add(() => registry.stop());
-  const podman = await startPodman([registry.host, ...insecure]);
+  const way = await startHoldingRelay(() => registry.host);
+  cleanups.add(() => way.close());
+  const podman = await startPodman([registry.host, way.host]);
   cleanups.add(() => podman.close());
 
   const versions = async ({ uuid }: AgentProcess) =>
     (await podman.running(`dev.fleetwave.device=${uuid}`)).map(({ version }) => version);
   return {
-    ...{ directory, stack, registry, podman, cleanups, versions },
+    ...{ directory, stack, registry, way, podman, cleanups, versions },
     async agents(targets, env = {}) {
       const credentials = await stack.devices(targets);
       const made = credentials.map((device) =>

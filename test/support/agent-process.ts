@@ -38,7 +38,12 @@ export function agentProcess({ directory, uuid, apiKey, apiUrl, socket, env }: A
       running = await startProcess({
         name: 'Agent',
         command: process.execPath,
-        args: ['--max-semi-space-size=1', '--max-old-space-size=64', '--optimize-for-size', builtFile('agent', 'main.js')],
+        args: [
+          '--max-semi-space-size=1',
+          '--max-old-space-size=64',
+          '--optimize-for-size',
+          builtFile('agent', 'main.js'),
+        ],
         logFile,
         env: {
           ...process.env,

@@ -92,9 +92,10 @@ export async function pushApp({ layer, tarDigest }: BuiltApp, place: Place): Pro
     config: { Entrypoint: ['/app'] },
     rootfs: { type: 'layers', diff_ids: [tarDigest] },
   });
-  const headers = place.authorization === undefined ? {} : { authorization: place.authorization };
   const send = async (url: string, init: RequestInit): Promise<Response> => {
-    const answer = await fetch(url, { ...init, headers: { ...headers, ...init.headers } });
+    const headers = new Headers(init.headers);
+    if (place.authorization !== undefined) headers.set('authorization', place.authorization);
+    const answer = await fetch(url, { ...init, headers });
     if (!answer.ok) throw new Error(`${url} answered ${String(answer.status)}: ${await answer.text()}`);
     return answer;
   };

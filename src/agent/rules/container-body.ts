@@ -80,7 +80,9 @@ function scopedName(deviceUuid: string, appId: string, name: string): string {
 }
 
 function scopedVolume(deviceUuid: string, appId: string, volume: string): string {
-  return volume.startsWith('/') ? volume : scopedName(deviceUuid, appId, volume.slice(0, volume.indexOf(':'))) + volume.slice(volume.indexOf(':'));
+  return volume.startsWith('/')
+    ? volume
+    : scopedName(deviceUuid, appId, volume.slice(0, volume.indexOf(':'))) + volume.slice(volume.indexOf(':'));
 }
 
 function networkMode(config: ServiceConfig, network: string | undefined): { NetworkMode?: string } {

@@ -57,7 +57,9 @@ function hostPorts(bindings: unknown): string[] {
   if (typeof bindings !== 'object' || bindings === null) return [];
   return Object.entries(bindings as Record<string, { HostPort?: string }[] | null>).flatMap(([port, places]) =>
     (places ?? []).flatMap(({ HostPort }) =>
-      HostPort === undefined || HostPort === '' || HostPort === '0' ? [] : [`${HostPort}/${port.split('/')[1] ?? 'tcp'}`],
+      HostPort === undefined || HostPort === '' || HostPort === '0'
+        ? []
+        : [`${HostPort}/${port.split('/')[1] ?? 'tcp'}`],
     ),
   );
 }

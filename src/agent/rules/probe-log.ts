@@ -43,7 +43,13 @@ export function summarizeProbes(probes: readonly Probe[], logs: readonly ProbeLo
 }
 
 /** Startup first: readiness and liveness are not asked before a startup probe passes. */
-export function isDue(probe: Probe, log: ProbeLog, probes: readonly Probe[], logs: readonly ProbeLog[], now: number): boolean {
+export function isDue(
+  probe: Probe,
+  log: ProbeLog,
+  probes: readonly Probe[],
+  logs: readonly ProbeLog[],
+  now: number,
+): boolean {
   if (log.dueAtMs > now) return false;
   if (probe.purpose === 'startup') return !log.passing;
   return probes.every((other, index) => other.purpose !== 'startup' || logs[index]?.passing === true);

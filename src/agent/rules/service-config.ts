@@ -81,7 +81,10 @@ const Config = z.object({
     .max(20)
     .default([]),
   networkMode: z.string().max(200).optional(),
-  restart: z.string().regex(/^(?:no|always|unless-stopped|on-failure(?::\d{1,4})?)$/).default('unless-stopped'),
+  restart: z
+    .string()
+    .regex(/^(?:no|always|unless-stopped|on-failure(?::\d{1,4})?)$/)
+    .default('unless-stopped'),
   labels: z.record(z.string(), text).default({}),
   command: z.union([z.string().transform((line) => ['/bin/sh', '-c', line]), z.array(z.string())]).optional(),
   resources: z.object({ limits: Quantities.optional() }).optional(),
@@ -175,9 +178,12 @@ function healthcheckProbe(healthcheck: z.infer<typeof Healthcheck> | undefined):
   const { test, interval, timeout, retries, start_period: initialDelayMs } = healthcheck;
   const [kind, ...rest] = typeof test === 'string' ? ['CMD-SHELL', test] : test;
   if (kind === 'NONE') return [];
-  const command = kind === 'CMD-SHELL' ? ['/bin/sh', '-c', rest.join(' ')] : kind === 'CMD' ? rest : [kind ?? '', ...rest];
+  const command =
+    kind === 'CMD-SHELL' ? ['/bin/sh', '-c', rest.join(' ')] : kind === 'CMD' ? rest : [kind ?? '', ...rest];
   const rhythm = { initialDelayMs, periodMs: Math.max(interval, 1000), timeoutMs: Math.max(timeout, 1000) };
-  return [{ purpose: 'ready', check: { kind: 'exec', command }, ...rhythm, successThreshold: 1, failureThreshold: retries }];
+  return [
+    { purpose: 'ready', check: { kind: 'exec', command }, ...rhythm, successThreshold: 1, failureThreshold: retries },
+  ];
 }
 
 function environmentOfList(lines: readonly string[]): Record<string, string> {

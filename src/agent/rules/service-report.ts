@@ -25,9 +25,7 @@ export const unknownState: ServiceState = {
   ...{ status: 'pending', health: null, message: null, digest: null, containerId: null, runs: null },
 };
 
-export interface ReportedApps {
-  [appId: string]: { appId: string; appName?: string; services: Record<string, unknown>[] };
-}
+export type ReportedApps = Record<string, { appId: string; appName?: string; services: Record<string, unknown>[] }>;
 
 /** The `apps` of a report. A failed update is told under the wanted image: the server judges what it asked for. */
 export function reportedApps(

@@ -17,9 +17,7 @@ export interface TrialFacts {
 }
 
 export type TrialVerdict =
-  | { kind: 'healthy' }
-  | { kind: 'waiting'; reason: string }
-  | { kind: 'failed'; reason: string };
+  { kind: 'healthy' } | { kind: 'waiting'; reason: string } | { kind: 'failed'; reason: string };
 
 /**
  * Whether a new container has proven itself: it runs without a restart for the settling time and its probes pass. A
@@ -31,7 +29,10 @@ export function judgeTrial(facts: TrialFacts): TrialVerdict {
     return { kind: 'failed', reason: `CrashLoopBackOff: exited with code ${container.exitCode}` };
   const restarts = container.restarts - facts.restartsBefore;
   if (restarts > 0)
-    return { kind: 'failed', reason: `CrashLoopBackOff: restarted ${times(restarts)}, exit code ${container.exitCode}` };
+    return {
+      kind: 'failed',
+      reason: `CrashLoopBackOff: restarted ${times(restarts)}, exit code ${container.exitCode}`,
+    };
   if (container.engineHealth === 'unhealthy')
     return { kind: 'failed', reason: "HealthCheckFailed: the image's own health check" };
   if (facts.dead) return { kind: 'failed', reason: `HealthCheckFailed: ${problem ?? 'a liveness probe'}` };

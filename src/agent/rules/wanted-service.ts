@@ -19,7 +19,10 @@ export interface WantedService {
 }
 
 /** A service that cannot be run as it stands: what runs of it is left alone, and the server is told why. */
-export interface UnusableService extends Pick<WantedService, 'key' | 'appId' | 'appName' | 'serviceId' | 'serviceName'> {
+export interface UnusableService extends Pick<
+  WantedService,
+  'key' | 'appId' | 'appName' | 'serviceId' | 'serviceName'
+> {
   imageName: string;
   problem: string;
 }
@@ -58,7 +61,13 @@ function readService(
   const serviceId = typeof id === 'string' || typeof id === 'number' ? id : null;
   const serviceName = text(service['serviceName']);
   const imageName = text(service['imageName']) ?? '';
-  const names = { key: `${appId}/${String(serviceId ?? serviceName ?? index)}`, appId, appName, serviceId, serviceName };
+  const names = {
+    key: `${appId}/${String(serviceId ?? serviceName ?? index)}`,
+    appId,
+    appName,
+    serviceId,
+    serviceName,
+  };
   const reference = parseImageReference(imageName);
   if (!reference.ok) return { ...names, imageName, problem: `imageName: ${reference.error}` };
   const parsed = parseServiceConfig(service['config']);
@@ -70,7 +79,10 @@ function readService(
 
 /** How it is checked is no part of it: another probe is asked of the container that runs already. */
 function specOf(imageName: string, { probes: _probes, ...config }: ServiceConfig): string {
-  return createHash('sha256').update(canonical([imageName, config])).digest('hex').slice(0, 16);
+  return createHash('sha256')
+    .update(canonical([imageName, config]))
+    .digest('hex')
+    .slice(0, 16);
 }
 
 /** JSON with sorted keys: the server stores documents as `jsonb`, which keeps no order. */

@@ -76,7 +76,11 @@ async function containers({ uuid }: AgentProcess): Promise<Listed[]> {
     .filter((line) => line !== '')
     .map((line) => {
       const [id = '', image = '', status = ''] = line.split('\t');
-      return { id, image, state: status.startsWith('Up') ? 'running' : status.startsWith('Exited') ? 'exited' : status };
+      return {
+        id,
+        image,
+        state: status.startsWith('Up') ? 'running' : status.startsWith('Exited') ? 'exited' : status,
+      };
     });
 }
 

@@ -19,7 +19,14 @@ interface Case extends Partial<Omit<ServiceView, 'record'>> {
 
 function stepOf({ record, ...given }: Case): unknown {
   const { kind, ...rest } = nextStep({
-    ...{ wanted: { spec: 'new', state: 'running' }, version: 7, containers: [], imageReady: true, locked: false, now: NOW },
+    ...{
+      wanted: { spec: 'new', state: 'running' },
+      version: 7,
+      containers: [],
+      imageReady: true,
+      locked: false,
+      now: NOW,
+    },
     ...given,
     record: { ...blankRecord, ...record },
   });
@@ -52,9 +59,17 @@ test.each<[string, Case, string]>([
     'start, container new, stop old',
   ],
   ['killed after the old one was stopped', { containers: [stopped, made], record: trial }, 'start, container new'],
-  ['killed while it was on trial', { containers: [stopped, runs], record: trial }, 'judge, container new, fallback old'],
+  [
+    'killed while it was on trial',
+    { containers: [stopped, runs], record: trial },
+    'judge, container new, fallback old',
+  ],
   ['it exits on trial', { containers: [stopped, exited], record: trial }, 'judge, container new, fallback old'],
-  ['proven, the old one is still there', { containers: [stopped, runs], record: { good: 'new' } }, 'remove, containers old'],
+  [
+    'proven, the old one is still there',
+    { containers: [stopped, runs], record: { good: 'new' } },
+    'remove, containers old',
+  ],
   ['proven and alone', { containers: [runs], record: { good: 'new' } }, 'keep, container new'],
   ['proven, and it has ended', { containers: [exited], record: { good: 'new' } }, 'keep, container new'],
   ['failed, not yet removed', { containers: [stopped, exited], record: failed }, 'remove, containers new'],
@@ -80,10 +95,22 @@ test.each<[string, Case, string]>([
   ],
   ['locked, before anything was begun', { containers: [old], record: proven, locked: true }, 'locked'],
   ['locked, made but not started', { containers: [old, made], record: proven, locked: true }, 'locked'],
-  ['locked, while it is on trial', { containers: [stopped, runs], record: trial, locked: true }, 'judge, container new, fallback old'],
+  [
+    'locked, while it is on trial',
+    { containers: [stopped, runs], record: trial, locked: true },
+    'judge, container new, fallback old',
+  ],
   ['locked, and what runs has stopped', { containers: [stopped], record: proven, locked: true }, 'lift, container old'],
-  ['the machine came up without its registry', { containers: [stopped], record: proven, imageReady: false }, 'lift, container old'],
-  ['a job that has ended is not started again for it', { containers: [{ ...stopped, restart: 'no' }], imageReady: false }, 'pull'],
+  [
+    'the machine came up without its registry',
+    { containers: [stopped], record: proven, imageReady: false },
+    'lift, container old',
+  ],
+  [
+    'a job that has ended is not started again for it',
+    { containers: [{ ...stopped, restart: 'no' }], imageReady: false },
+    'pull',
+  ],
   ['the state file was lost', { containers: [runs] }, 'judge, container new'],
   ['it is to be stopped', { wanted: { spec: 'new', state: 'stopped' }, containers: [runs] }, 'remove, containers new'],
   ['it is stopped', { wanted: { spec: 'new', state: 'stopped' } }, 'stopped'],
@@ -93,7 +120,9 @@ test.each<[string, Case, string]>([
 
 test('what proved itself is put back, not what was tried in between', () => {
   const between = seen({ spec: 'between', state: 'running', createdAtMs: 5 });
-  expect(stepOf({ containers: [stopped, between, exited], record: failed })).toBe('remove, containers new, containers between');
+  expect(stepOf({ containers: [stopped, between, exited], record: failed })).toBe(
+    'remove, containers new, containers between',
+  );
 });
 
 test('the waits after a crash double from 10 s to 5 min', () => {

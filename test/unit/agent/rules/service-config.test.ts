@@ -9,7 +9,15 @@ function config(given: unknown): ServiceConfig {
 
 test('a service without a config is restarted, and has nothing else', () => {
   expect(config(undefined)).toEqual({
-    ...{ ports: [], environment: {}, volumes: [], networks: [], networkMode: null, restart: 'unless-stopped', labels: {} },
+    ...{
+      ports: [],
+      environment: {},
+      volumes: [],
+      networks: [],
+      networkMode: null,
+      restart: 'unless-stopped',
+      labels: {},
+    },
     ...{ command: null, memoryBytes: null, nanoProcessors: null, probes: [] },
   });
 });
@@ -41,8 +49,14 @@ test('what the field documents write is read', () => {
 test.each([
   [{ ports: ['x:80'] }, 'config.ports.0: is a port such as 8080:80'],
   [{ volumes: ['data'] }, 'config.volumes.0: is a volume such as data:/data'],
-  [{ resources: { limits: { memory: 'much' } } }, 'config.resources.limits.memory: is an amount of memory, such as 256m or 1Gi'],
-  [{ readinessProbe: { type: 'http' } }, 'config.readinessProbe: needs a `port`, or a `command` where its type is exec'],
+  [
+    { resources: { limits: { memory: 'much' } } },
+    'config.resources.limits.memory: is an amount of memory, such as 256m or 1Gi',
+  ],
+  [
+    { readinessProbe: { type: 'http' } },
+    'config.readinessProbe: needs a `port`, or a `command` where its type is exec',
+  ],
   [{ healthcheck: { test: 'x', interval: 'soon' } }, 'config.healthcheck.interval: is a duration such as 30s or 1m30s'],
   [{ restart: 'sometimes' }, expect.stringMatching(/^config\.restart: /)],
   ['text', expect.stringMatching(/^config\.: /)],

@@ -39,7 +39,18 @@ test.each([undefined, null, [], 'x', 7])('apps of %j hold no service', (given) =
 test('a spec is of what the container is made from: neither the order of keys nor its probes change it', () => {
   const spec = specOf({ config: { environment: { A: '1', B: '2' }, ports: ['80:80'] } });
   expect(specOf({ config: { ports: ['80:80'], environment: { B: '2', A: '1' } } })).toBe(spec);
-  expect(specOf({ config: { ports: ['80:80'], environment: { B: '2', A: '1' }, image: 'redis:8', readinessProbe: { type: 'tcp', port: 80 } } })).toBe(spec);
+  expect(
+    specOf({
+      config: {
+        ports: ['80:80'],
+        environment: { B: '2', A: '1' },
+        image: 'redis:8',
+        readinessProbe: { type: 'tcp', port: 80 },
+      },
+    }),
+  ).toBe(spec);
   expect(specOf({ config: { ports: ['80:80'], environment: { B: '3', A: '1' } } })).not.toBe(spec);
-  expect(specOf({ imageName: 'redis:8', config: { ports: ['80:80'], environment: { A: '1', B: '2' } } })).not.toBe(spec);
+  expect(specOf({ imageName: 'redis:8', config: { ports: ['80:80'], environment: { A: '1', B: '2' } } })).not.toBe(
+    spec,
+  );
 });

@@ -130,7 +130,7 @@ const FILE_KEYS = [
   'FLEETWAVE_WEBHOOK_SECRET',
   'FLEETWAVE_SECRETS_KEY',
   'FLEETWAVE_TOKEN',
-] as const;
+];
 
 /** Thrown with every problem of the environment at once, each naming its variable and what it is for. */
 export class ConfigError extends Error {
@@ -142,10 +142,19 @@ export class ConfigError extends Error {
  * @throws ConfigError listing all problems.
  */
 export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
+  return loadSettings(Settings, FILE_KEYS, env);
+}
+
+/** The same for a part that has settings of its own, such as the agent, which knows nothing of the server's. */
+export function loadSettings<Shape extends z.ZodRawShape>(
+  settings: z.ZodObject<Shape>,
+  fileKeys: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+): z.infer<z.ZodObject<Shape>> {
   const given: Record<string, string> = {};
   const problems: string[] = [];
   for (const [key, value] of Object.entries(env)) if (value !== undefined && value !== '') given[key] = value;
-  for (const key of FILE_KEYS) {
+  for (const key of fileKeys) {
     const path = given[`${key}_FILE`];
     if (path === undefined || given[key] !== undefined) continue;
     try {
@@ -154,11 +163,12 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
       problems.push(`${key}_FILE: cannot read ${path} (${error instanceof Error ? error.message : String(error)})`);
     }
   }
-  const parsed = Settings.safeParse(given);
+  const parsed = settings.safeParse(given);
   if (!parsed.success) {
     for (const issue of parsed.error.issues) {
-      const key = String(issue.path[0]) as keyof typeof Settings.shape;
-      problems.push(`${key}: ${issue.message}. ${Settings.shape[key].description ?? ''}`);
+      const key = String(issue.path[0]);
+      const setting = (settings.shape as unknown as Readonly<Record<string, z.ZodType>>)[key];
+      problems.push(`${key}: ${issue.message}. ${setting?.description ?? ''}`);
     }
   }
   if (problems.length > 0 || !parsed.success)

@@ -26,6 +26,7 @@ const partDescriptions: Readonly<Record<Part, string>> = {
   migrate: 'bring the database schema up to date, then end',
   api: 'run the HTTP API',
   worker: 'run the Temporal worker',
+  agent: "run the agent on a device: it brings the device's containers to their target state",
 };
 
 const partSettings: Readonly<Record<Part, string>> = {
@@ -33,6 +34,8 @@ const partSettings: Readonly<Record<Part, string>> = {
   demo: 'It uses free ports and a temporary directory, whatever the environment says.',
   migrate: 'It needs DATABASE_URL.',
   api: 'It needs DATABASE_URL and TEMPORAL_ADDRESS; the README lists the other environment variables it heeds.',
+  agent:
+    'It needs FLEETWAVE_URL, a container engine, and FLEETWAVE_AGENT_PROVISIONING_KEY at its first start; docs/agent.md lists the rest.',
   worker: 'It needs DATABASE_URL and TEMPORAL_ADDRESS; the README lists the other environment variables it heeds.',
 };
 
@@ -53,7 +56,7 @@ Exit codes:
   1  refused, invalid or not reachable; stderr says why and what to do
   2  wrong usage
   3  rollout --watch: it ended, but not as completed
-  api, worker, migrate, start and demo end with their own; 128 + n after signal n.`;
+  api, worker, agent, migrate, start and demo end with their own; 128 + n after signal n.`;
 
 /** Parses and runs one command line; answers the exit code and never throws for what a user can cause. */
 export async function runCommandLine(args: readonly string[], options: ProgramOptions): Promise<number> {

@@ -1,3 +1,4 @@
+import { AgentSettings } from '../agent/settings';
 import { Settings } from '../config';
 import { commandDescriptions, commandEffect, commands } from '../domain/commands';
 import { rolloutStatuses, type RolloutStatus } from '../domain/rollout-states';
@@ -6,6 +7,7 @@ import { policyRows } from './policy-table';
 /** Parts of the documentation that are made from the code, between `<!-- name -->` and `<!-- /name -->`. */
 export const generatedSections: Readonly<Record<string, { file: string; content: () => string }>> = {
   configuration: { file: 'README.md', content: configurationTable },
+  agent: { file: 'docs/agent.md', content: agentTable },
   commands: { file: 'docs/design.md', content: commandsTable },
   policy: {
     file: 'docs/policies.md',
@@ -30,6 +32,15 @@ function configurationTable(): string {
   const defaults = Settings.parse({}) as Record<string, string | number | boolean | undefined>;
   const cells = rows.map(([key, setting]) => {
     const value = defaults[key];
+    return [`\`${key}\``, value === undefined ? '' : `\`${String(value)}\``, setting.description ?? ''];
+  });
+  return table(['Variable', 'Default', 'Meaning'], cells);
+}
+
+function agentTable(): string {
+  const cells = Object.entries(AgentSettings.shape).map(([key, setting]) => {
+    // A default that is computed is another one on each machine; its description says what it is.
+    const value = key === 'FLEETWAVE_AGENT_NAME' ? undefined : setting.safeParse(undefined).data;
     return [`\`${key}\``, value === undefined ? '' : `\`${String(value)}\``, setting.description ?? ''];
   });
   return table(['Variable', 'Default', 'Meaning'], cells);

@@ -1,0 +1,286 @@
+import type { Logger } from '../log';
+import { ContainerProbes } from './container-probes';
+import { engineRefusal } from './engine-refusal';
+import type { Engine } from './engine';
+import { ImagePuller } from './image-puller';
+import { KeptContainer } from './kept-container';
+import type { Random } from './random';
+import { containerBody, containerName, networksOf } from './rules/container-body';
+import { pulledDigest, pullReference } from './rules/image-digest';
+import { crashBackOffMs, nextStep, type Step } from './rules/next-step';
+import type { EngineAuth } from './rules/registry-auth';
+import type { SeenContainer } from './rules/seen-container';
+import { withDigest, type ServiceRecord } from './rules/service-record';
+import { unknownState, type ServiceState } from './rules/service-report';
+import { judgeTrial } from './rules/trial';
+import type { WantedService } from './rules/wanted-service';
+
+export interface RunnerOptions {
+  engine: Engine;
+  deviceUuid: string;
+  times: { settleMs: number; healthMs: number; pullMs: number; stopSeconds: number };
+  authFor: (imageName: string) => EngineAuth | null;
+  /** The reason for which nothing new may be begun, or null. */
+  lock: () => string | null;
+  lockMode: 'wait' | 'reject';
+  readRecord: () => ServiceRecord;
+  /** On the disk when it returns. */
+  writeRecord: (record: ServiceRecord) => void;
+  onState: () => void;
+  random: Random;
+  log: Logger;
+  signal: AbortSignal;
+}
+
+/** Brings one service from what exists to what is wanted, one step a turn, and says what it is at. */
+export class ServiceRunner {
+  wanted: WantedService;
+  version: number | null;
+  state: ServiceState = unknownState;
+  readonly #options: RunnerOptions;
+  readonly #puller: ImagePuller;
+  readonly #probes: ContainerProbes;
+  readonly #kept: KeptContainer;
+  #pulledFor: string | null = null;
+  #pulledTwice = false;
+  #pullAgainAtMs = 0;
+  #lifts = { id: '', tries: 0, atMs: 0 };
+  #digest: { imageId: string; digest: string | null } | null = null;
+
+  constructor(wanted: WantedService, version: number | null, options: RunnerOptions) {
+    this.wanted = wanted;
+    this.version = version;
+    this.#options = options;
+    this.#puller = new ImagePuller({ ...options, pullLimitMs: options.times.pullMs });
+    this.#probes = new ContainerProbes(options.engine);
+    this.#kept = new KeptContainer(options);
+  }
+
+  /** Another target state. The same spec in a newer version is another try of one that failed. */
+  want(wanted: WantedService, version: number | null): void {
+    const another = wanted.spec !== this.wanted.spec || version !== this.version;
+    this.wanted = wanted;
+    this.version = version;
+    if (!another) return;
+    this.#pullAgainAtMs = 0;
+    this.#puller.reset();
+  }
+
+  /** Takes one step. @returns whether something was changed, so that the next step may be due at once. */
+  async turn(containers: readonly SeenContainer[]): Promise<boolean> {
+    const lock = this.#options.lock();
+    const { wanted, version } = this;
+    const record = this.#options.readRecord();
+    const imageReady = this.#pulledFor === wanted.spec;
+    const step = nextStep({ wanted, version, containers, record, imageReady, locked: lock !== null, now: Date.now() });
+    return this.#take(step, record, wanted, containers, lock);
+  }
+
+  #take(
+    step: Step,
+    record: ServiceRecord,
+    wanted: WantedService,
+    containers: readonly SeenContainer[],
+    lock: string | null,
+  ): Promise<boolean> | boolean {
+    const running = containers.find(({ state }) => state === 'running') ?? null;
+    switch (step.kind) {
+      case 'locked': {
+        const status = this.#options.lockMode === 'reject' ? 'rejected' : 'waiting';
+        return this.#say({ status, message: lock }, running);
+      }
+      case 'pull':
+        return this.#pull(record, wanted, running);
+      case 'create':
+        return this.#create(record, wanted, running);
+      case 'start':
+        return this.#start(step.container, step.stop, record, wanted);
+      case 'lift':
+        return this.#lift(step.container);
+      case 'judge':
+        return this.#judge(step.container, step.fallback, record, wanted);
+      case 'remove':
+        return this.#remove(step.containers);
+      case 'keep':
+        return this.#keep(step.container, wanted, record);
+      case 'rest':
+        return this.#say({ status: 'failed', message: failure(record, step.fallback, 'runs again') }, step.fallback);
+      case 'stopped':
+        return this.#say({ status: 'stopped' }, null);
+    }
+  }
+
+  async #pull(record: ServiceRecord, wanted: WantedService, running: SeenContainer | null): Promise<boolean> {
+    if (Date.now() < this.#pullAgainAtMs) return false;
+    if (this.state.status !== 'failed' || this.#pullAgainAtMs === 0)
+      this.#say({ status: 'pulling', message: this.state.status === 'pulling' ? this.state.message : null }, running);
+    const outcome = await this.#puller.pull(wanted.imageName, record.digests, this.#options.signal);
+    if (outcome.kind === 'failed') {
+      this.#pullAgainAtMs = outcome.retryAtMs;
+      return this.#say({ status: outcome.final ? 'failed' : 'pulling', message: outcome.reason }, running);
+    }
+    this.#pulledFor = wanted.spec;
+    this.#options.writeRecord(withDigest(this.#options.readRecord(), outcome.image));
+    return true;
+  }
+
+  async #create(record: ServiceRecord, wanted: WantedService, running: SeenContainer | null): Promise<boolean> {
+    const { engine, deviceUuid } = this.#options;
+    this.#say({ status: 'updating' }, running);
+    const name = containerName(deviceUuid, wanted);
+    const networks = networksOf(deviceUuid, wanted);
+    try {
+      for (const network of networks) await engine.ensureNetwork(network);
+      await engine.create(name, containerBody(deviceUuid, wanted, pullReference(wanted.imageName)));
+      for (const network of networks.slice(1)) await engine.connect(network, name, wanted.serviceName ?? wanted.key);
+    } catch (error) {
+      const refusal = engineRefusal(error);
+      // Somebody has removed the image since it was pulled: the next turn pulls it again, but not for ever.
+      const pullAgain = refusal.missingImage && !this.#pulledTwice;
+      this.#pulledTwice = refusal.missingImage;
+      if (pullAgain) this.#pulledFor = null;
+      else this.#fail(`CreateContainerError: ${refusal.message}`, running, record, wanted);
+    }
+    return true;
+  }
+
+  async #start(
+    container: SeenContainer,
+    stop: readonly SeenContainer[],
+    record: ServiceRecord,
+    wanted: WantedService,
+  ): Promise<boolean> {
+    const { engine, times, writeRecord, log } = this.#options;
+    this.#say({ status: 'updating', containerId: container.id }, null);
+    writeRecord({ ...record, trial: { spec: wanted.spec, startedAtMs: Date.now(), restarts: container.restarts } });
+    for (const old of stop) await engine.stop(old.id, times.stopSeconds);
+    log.info({ image: wanted.imageName, container: container.name, stopped: stop.map(({ name }) => name) }, 'starting');
+    try {
+      await engine.start(container.id);
+    } catch (error) {
+      this.#fail(`StartFailure: ${engineRefusal(error).message}`, stop[0] ?? null, record, wanted);
+    }
+    return true;
+  }
+
+  async #lift(container: SeenContainer): Promise<boolean> {
+    const tries = this.#lifts.id === container.id ? this.#lifts.tries : 0;
+    if (tries > 0 && Date.now() < this.#lifts.atMs + crashBackOffMs(tries)) return false;
+    this.#lifts = { id: container.id, tries: tries + 1, atMs: Date.now() };
+    this.#options.log.info({ container: container.name, image: container.imageName }, 'starting what ran before');
+    await this.#options.engine.start(container.id);
+    return true;
+  }
+
+  async #judge(
+    container: SeenContainer,
+    fallback: SeenContainer | null,
+    record: ServiceRecord,
+    wanted: WantedService,
+  ): Promise<boolean> {
+    const { times, writeRecord } = this.#options;
+    const trial = record.trial ?? { spec: wanted.spec, startedAtMs: Date.now(), restarts: container.restarts };
+    if (record.trial === null) writeRecord({ ...record, trial });
+    const probes =
+      container.state === 'running'
+        ? await this.#probes.ask(container, wanted.config)
+        : { ready: false, dead: false, problem: null };
+    const verdict = judgeTrial({
+      ...{ container, restartsBefore: trial.restarts, trialStartedAtMs: trial.startedAtMs, now: Date.now() },
+      ...{ ...probes, settleMs: times.settleMs, deadlineMs: times.healthMs },
+    });
+    const digest = await this.#digestOf(container, record);
+    switch (verdict.kind) {
+      case 'waiting':
+        return this.#say(
+          { status: 'health_checking', message: verdict.reason, digest, containerId: container.id },
+          null,
+        );
+      case 'failed':
+        this.#fail(verdict.reason, fallback, { ...record, trial }, wanted, digest);
+        return fallback !== null;
+      case 'healthy':
+        writeRecord({ ...this.#options.readRecord(), good: wanted.spec, trial: null, failed: null });
+        this.#options.log.info({ image: wanted.imageName, container: container.name }, 'healthy');
+        return true;
+    }
+  }
+
+  async #keep(container: SeenContainer, wanted: WantedService, record: ServiceRecord): Promise<boolean> {
+    const alive = container.state === 'running';
+    const probes = alive ? await this.#probes.ask(container, wanted.config) : null;
+    const { changed, ...said } = await this.#kept.lookAfter(container, wanted, probes);
+    this.#say({ ...said, digest: await this.#digestOf(container, record), containerId: container.id }, null);
+    return changed;
+  }
+
+  async #remove(containers: readonly SeenContainer[]): Promise<boolean> {
+    const { engine, times, log } = this.#options;
+    for (const { id, name, state } of containers) {
+      if (state === 'running') await engine.stop(id, times.stopSeconds);
+      await engine.remove(id);
+      log.info({ container: name }, 'removed');
+    }
+    return true;
+  }
+
+  /** Written before anything is put back, so that a crash in between does not try the failed one again. */
+  #fail(
+    reason: string,
+    fallback: SeenContainer | null,
+    record: ServiceRecord,
+    wanted: WantedService,
+    digest: string | null = null,
+  ): void {
+    const { failed: before } = record;
+    const again = before?.spec === wanted.spec && before.version === this.version;
+    const failed = {
+      spec: wanted.spec,
+      version: this.version,
+      reason,
+      atMs: Date.now(),
+      tries: again ? before.tries + 1 : 1,
+    };
+    const next = { ...record, trial: null, failed };
+    this.#options.writeRecord(next);
+    this.#options.log.warn({ image: wanted.imageName, reason }, 'the update failed');
+    this.#say({ status: 'failed', message: failure(next, fallback, 'is put back'), digest }, fallback);
+  }
+
+  async #digestOf(container: SeenContainer, record: ServiceRecord): Promise<string | null> {
+    const known = record.digests.find(
+      ({ imageName, imageId }) => imageName === container.imageName && sameId(imageId, container.imageId),
+    );
+    if (known !== undefined) return known.digest;
+    if (this.#digest?.imageId !== container.imageId) {
+      const image = await this.#options.engine.image(container.imageId);
+      const digest = image === null ? null : pulledDigest(container.imageName, image.repoDigests, image.digest);
+      this.#digest = { imageId: container.imageId, digest };
+    }
+    return this.#digest.digest;
+  }
+
+  #say(said: Partial<ServiceState>, runs: SeenContainer | null): false {
+    const other = runs !== null && runs.spec !== this.wanted.spec ? runs : null;
+    const next: ServiceState = {
+      ...unknownState,
+      ...said,
+      runs: other === null ? null : { imageName: other.imageName, containerId: other.id },
+    };
+    if (JSON.stringify(next) !== JSON.stringify(this.state)) {
+      this.state = next;
+      this.#options.onState();
+    }
+    return false;
+  }
+}
+
+function failure(record: ServiceRecord, fallback: SeenContainer | null, becomes: string): string {
+  const reason = record.failed?.reason ?? 'failed';
+  return fallback === null ? reason : `${reason}; ${fallback.imageName} ${becomes}`;
+}
+
+/** Docker writes `sha256:` before it, Podman does not everywhere. */
+function sameId(one: string, other: string): boolean {
+  return one.replace(/^sha256:/, '') === other.replace(/^sha256:/, '');
+}

@@ -51,6 +51,7 @@ const Health = z
 /** What agents in the field call: both generations of the protocol, with one key a device. */
 export function agentRoutes(deps: ApiDeps): Route[] {
   const { pool, lastSeen, watcher, metrics } = deps;
+  const keyless = deps.config.FLEETWAVE_LEGACY_AGENTS === 'allow';
   return [
     route({
       method: 'get',
@@ -58,6 +59,7 @@ export function agentRoutes(deps: ApiDeps): Route[] {
       tag: 'Agents',
       summary: 'Poll the target state',
       access: 'device',
+      keyless,
       params: UuidParams,
       answers: {
         200: {
@@ -85,6 +87,7 @@ export function agentRoutes(deps: ApiDeps): Route[] {
       tag: 'Agents',
       summary: "Report the current state, by the device's own uuid; may be compressed",
       access: 'device',
+      keyless,
       body: jsonBody(Reports, { limitBytes: REPORT_LIMIT_BYTES }),
       answers: { 200: { description: 'Taken', schema: z.object({ status: z.literal('ok') }) } },
       handle: async ({ body, deviceKey }) => {

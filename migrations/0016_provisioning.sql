@@ -8,6 +8,8 @@ create table provisioning_keys (
   description text,
   max_devices integer not null constraint provisioning_keys_limit check (max_devices > 0),
   registered integer not null default 0 constraint provisioning_keys_within_limit check (registered between 0 and max_devices),
+  -- Devices that register with it get no key: agents of the first generation make one and then never send it.
+  keyless boolean not null default false,
   created_by text not null,
   created_at timestamptz not null default now(),
   expires_at timestamptz not null,

@@ -10,7 +10,7 @@ import { HttpProblem } from './problem';
 const REFUSAL = 'a valid device key is needed: X-Device-API-Key: <key>';
 
 /** What stands for the key where none was sent and the route may be called without: no key is empty. */
-const NO_KEY = '';
+export const NO_KEY = '';
 
 /**
  * The key in either header. Where the route serves agents of the first generation, which have none, its absence is let through

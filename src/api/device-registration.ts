@@ -3,7 +3,7 @@ import { readDevice } from '../db/devices';
 import { registerDevice, type RegisteredDevice, type RegistrationOutcome } from '../db/register-device';
 import { jsonBody, KIB } from './body';
 import type { ApiDeps } from './deps';
-import { authenticateDevice } from './device-auth';
+import { authenticateDevice, NO_KEY } from './device-auth';
 import { createFailureLimit } from './failure-limit';
 import { UuidParams } from './fields';
 import { hashSecret, unauthorized } from './operators';
@@ -18,7 +18,7 @@ const REGISTRATION_FAILURES = { limit: 5, windowMs: 15 * MINUTE_MS };
 const EXCHANGE_FAILURES = { limit: 10, windowMs: 60 * MINUTE_MS };
 
 /** The two phases in which an agent gets its own key (docs/agent-protocol.md). */
-export function deviceRegistrationRoutes({ pool, log }: ApiDeps): Route[] {
+export function deviceRegistrationRoutes({ pool, log, config }: ApiDeps): Route[] {
   const registrations = createFailureLimit(REGISTRATION_FAILURES.limit, REGISTRATION_FAILURES.windowMs);
   const exchanges = createFailureLimit(EXCHANGE_FAILURES.limit, EXCHANGE_FAILURES.windowMs);
   return [
@@ -78,7 +78,9 @@ export function deviceRegistrationRoutes({ pool, log }: ApiDeps): Route[] {
         if (body.deviceApiKey !== deviceKey) throw unauthorized('deviceApiKey must be the key that the header holds');
         const device = await readDevice(pool, params.uuid);
         if (device === null) throw notFound('device', params.uuid);
-        await authenticateDevice(pool, params.uuid, deviceKey);
+        // One that registered without a key (agents of the first generation) has none to compare.
+        const isKeyless = config.FLEETWAVE_LEGACY_AGENTS === 'allow' && !device.has_key && device.registration !== null;
+        await authenticateDevice(pool, params.uuid, isKeyless ? NO_KEY : deviceKey);
         const named = { id: device.uuid, uuid: device.uuid, deviceName: device.name ?? '' };
         return { status: 200, body: { status: 'ok', message: 'Key exchange successful', device: named } };
       },

@@ -11,7 +11,7 @@ import { page } from './cursor';
 import type { ApiDeps } from './deps';
 import { idParams, pageQuery, text, TimeAndId, Uuid } from './fields';
 import { hashSecret } from './operators';
-import { notFound } from './problem';
+import { invalidInput, notFound } from './problem';
 import { route, type Route } from './route';
 
 const WARNING = 'this key is shown once: keep it now';
@@ -29,6 +29,12 @@ const NewKey = z
     max_devices: MaxDevices.optional().describe(`How many may register; ${DEFAULT_MAX_DEVICES} if not given.`),
     expires_in_days: Days.optional().describe(`${DEFAULT_DAYS} if not given.`),
     description: text(500).optional(),
+    keyless: z
+      .boolean()
+      .optional()
+      .describe(
+        'Devices that register with it get no key, as agents of the first generation need it; only with FLEETWAVE_LEGACY_AGENTS=allow.',
+      ),
     fleetId: FleetId.optional().describe('The same as fleet_id.'),
     maxDevices: MaxDevices.optional().describe('The same as max_devices.'),
     expiresInDays: Days.optional().describe('The same as expires_in_days.'),
@@ -49,6 +55,7 @@ const ProvisioningKey = z.object({
   fleet_id: z.string().nullable(),
   description: z.string().nullable(),
   max_devices: z.number().int(),
+  keyless: z.boolean(),
   registered: z.number().int().describe('Devices that registered with it; one that was deleted since counts too.'),
   status: z.enum(['usable', 'used_up', 'expired', 'revoked']),
   created_at: z.iso.datetime(),
@@ -63,7 +70,7 @@ const MadeKey = ProvisioningKey.extend({
   expiresAt: z.iso.datetime(),
 });
 
-export function provisioningKeyRoutes({ pool }: ApiDeps): Route[] {
+export function provisioningKeyRoutes({ pool, config }: ApiDeps): Route[] {
   return [
     route({
       method: 'post',
@@ -74,6 +81,11 @@ export function provisioningKeyRoutes({ pool }: ApiDeps): Route[] {
       body: jsonBody(NewKey, { optional: true }),
       answers: { 201: { description: 'Made', schema: MadeKey } },
       handle: async ({ body, actor }) => {
+        const { keyless = false } = body;
+        if (keyless && config.FLEETWAVE_LEGACY_AGENTS !== 'allow')
+          throw invalidInput([
+            { path: 'keyless', message: 'needs FLEETWAVE_LEGACY_AGENTS=allow: such devices are not served' },
+          ]);
         // As long, and written, as the keys that agents in the field were given so far.
         const key = randomBytes(32).toString('hex');
         const row = await createProvisioningKey(pool, {
@@ -82,6 +94,7 @@ export function provisioningKeyRoutes({ pool }: ApiDeps): Route[] {
           description: body.description ?? null,
           maxDevices: body.max_devices ?? body.maxDevices ?? DEFAULT_MAX_DEVICES,
           expiresInDays: body.expires_in_days ?? body.expiresInDays ?? DEFAULT_DAYS,
+          keyless,
           actor,
         });
         const made = shown(row);
@@ -130,6 +143,7 @@ function shown(row: ProvisioningKeyRow): z.infer<typeof ProvisioningKey> {
     fleet_id: row.fleet_id,
     description: row.description,
     max_devices: row.max_devices,
+    keyless: row.keyless,
     registered: row.registered,
     status: statusOf(row),
     created_at: row.created_at.toISOString(),

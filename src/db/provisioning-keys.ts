@@ -7,6 +7,7 @@ export interface ProvisioningKeyRow {
   description: string | null;
   max_devices: number;
   registered: number;
+  keyless: boolean;
   created_at: Date;
   created_key: string;
   expires_at: Date;
@@ -14,7 +15,7 @@ export interface ProvisioningKeyRow {
   expired: boolean;
 }
 
-const COLUMNS = `id, fleet_id, description, max_devices, registered, created_at, (created_at at time zone 'UTC')::text || '+00' as created_key,
+const COLUMNS = `id, fleet_id, description, max_devices, registered, keyless, created_at, (created_at at time zone 'UTC')::text || '+00' as created_key,
   expires_at, revoked_at, expires_at <= now() as expired`;
 
 export interface NewProvisioningKey {
@@ -23,14 +24,15 @@ export interface NewProvisioningKey {
   description: string | null;
   maxDevices: number;
   expiresInDays: number;
+  keyless: boolean;
   actor: string;
 }
 
 export async function createProvisioningKey(pool: Pool, key: NewProvisioningKey): Promise<ProvisioningKeyRow> {
   const inserted = await pool.query<ProvisioningKeyRow>(
-    `insert into provisioning_keys (key_hash, fleet_id, description, max_devices, expires_at, created_by)
-     values ($1, $2, $3, $4, now() + make_interval(days => $5), $6) returning ${COLUMNS}`,
-    [key.hash, key.fleetId, key.description, key.maxDevices, key.expiresInDays, key.actor],
+    `insert into provisioning_keys (key_hash, fleet_id, description, max_devices, expires_at, keyless, created_by)
+     values ($1, $2, $3, $4, now() + make_interval(days => $5), $6, $7) returning ${COLUMNS}`,
+    [key.hash, key.fleetId, key.description, key.maxDevices, key.expiresInDays, key.keyless, key.actor],
   );
   return onlyRow(inserted);
 }

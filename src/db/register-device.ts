@@ -11,6 +11,9 @@ export interface Registration {
   facts: Record<string, string>;
 }
 
+/** With the key that is stored: none for a device of the first generation. */
+type Stored = Omit<Registration, 'apiKeyHash'> & { apiKeyHash: Buffer | null };
+
 export interface RegisteredDevice {
   uuid: string;
   name: string | null;
@@ -26,6 +29,7 @@ export type RegistrationOutcome =
 interface KeyRow {
   id: string;
   fleet_id: string | null;
+  keyless: boolean;
   full: boolean;
   expired: boolean;
   revoked: boolean;
@@ -45,11 +49,12 @@ export async function registerDevice(pool: Pool, registration: Registration): Pr
       if (key === null) return { outcome: 'unknown_key' };
       if (key.revoked) return { outcome: 'revoked' };
       if (key.expired) return { outcome: 'expired' };
-      const found = await lockDevice(client, registration, key.fleet_id);
+      const apiKeyHash = key.keyless ? null : registration.apiKeyHash;
+      const found = await lockDevice(client, registration.uuid, apiKeyHash, key);
       if (found?.repeated === true) return { outcome: 'repeated', device: found.device };
       if (found !== null && !found.claimable) return { outcome: 'exists' };
       if (key.full) return { outcome: 'used_up' };
-      const device = await (found === null ? insertDevice : claimDevice)(client, registration, key);
+      const device = await (found === null ? insertDevice : claimDevice)(client, { ...registration, apiKeyHash }, key);
       // Somebody else made this device since it was looked for.
       if (device === null) return { outcome: 'exists' };
       await client.query('update provisioning_keys set registered = registered + 1 where id = $1', [key.id]);
@@ -63,7 +68,7 @@ export async function registerDevice(pool: Pool, registration: Registration): Pr
 
 async function lockKey(client: PoolClient, hash: Buffer): Promise<KeyRow | null> {
   const { rows } = await client.query<KeyRow>(
-    `select id, fleet_id, registered >= max_devices as full, expires_at <= now() as expired, revoked_at is not null as revoked
+    `select id, fleet_id, keyless, registered >= max_devices as full, expires_at <= now() as expired, revoked_at is not null as revoked
        from provisioning_keys where key_hash = $1 for no key update`,
     [hash],
   );
@@ -72,14 +77,15 @@ async function lockKey(client: PoolClient, hash: Buffer): Promise<KeyRow | null>
 
 async function lockDevice(
   client: PoolClient,
-  { uuid, apiKeyHash }: Registration,
-  fleetId: string | null,
+  uuid: string,
+  apiKeyHash: Buffer | null,
+  key: KeyRow,
 ): Promise<{ device: RegisteredDevice; repeated: boolean; claimable: boolean } | null> {
   const { rows } = await client.query<RegisteredDevice & { repeated: boolean; claimable: boolean }>(
-    `select ${DEVICE}, is_active and api_key_hash is not distinct from $2 as repeated,
+    `select ${DEVICE}, is_active and api_key_hash is not distinct from $2 and ($2 is not null or provisioning_key_id = $4) is true as repeated,
             is_active and api_key_hash is null and fleet_id is not distinct from $3 as claimable
        from devices where uuid = $1 for no key update`,
-    [uuid, apiKeyHash, fleetId],
+    [uuid, apiKeyHash, key.fleet_id, key.id],
   );
   if (rows[0] === undefined) return null;
   const { repeated, claimable, ...device } = rows[0];
@@ -88,7 +94,7 @@ async function lockDevice(
 
 async function insertDevice(
   client: PoolClient,
-  { uuid, name, apiKeyHash, facts }: Registration,
+  { uuid, name, apiKeyHash, facts }: Stored,
   key: KeyRow,
 ): Promise<RegisteredDevice | null> {
   const { rows } = await client.query<RegisteredDevice>(
@@ -107,7 +113,7 @@ async function insertDevice(
 /** The name that an operator gave stays. */
 async function claimDevice(
   client: PoolClient,
-  { uuid, name, apiKeyHash, facts }: Registration,
+  { uuid, name, apiKeyHash, facts }: Stored,
   key: KeyRow,
 ): Promise<RegisteredDevice | null> {
   const { rows } = await client.query<RegisteredDevice>(

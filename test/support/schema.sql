@@ -838,6 +838,7 @@ create table public.provisioning_keys (
   description text,
   max_devices integer not null,
   registered integer not null default 0,
+  keyless boolean not null default false,
   created_by text not null,
   created_at timestamp with time zone not null default now(),
   expires_at timestamp with time zone not null,

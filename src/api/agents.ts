@@ -14,7 +14,7 @@ const Report = z.looseObject({
   apps: z.record(z.string().max(100), z.looseObject({})).nullish(),
   version: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).nullish(),
 });
-const Reports = z
+export const Reports = z
   .record(Uuid, Report)
   .refine((reports) => Object.keys(reports).length === 1, 'must hold exactly one device, by its uuid')
   .meta({
@@ -33,7 +33,7 @@ const Reports = z
   });
 const REPORT_LIMIT_BYTES = MIB;
 
-const Health = z
+export const Health = z
   .strictObject({
     app_id: z
       .union([text(100), z.number().int().transform(String)])

@@ -55,7 +55,7 @@ export function deviceRegistrationRoutes({ pool, log, config }: ApiDeps): Route[
         log.info({ device: device.uuid, fleet_id: device.fleet_id, outcome: outcome.outcome }, 'device registered');
         return { status: 200, body: registered(device, body.deviceName) };
       },
-      refused: (error, request) => Promise.resolve(registrations.refusal(request, asBadRequest(error))),
+      refused: (error, request) => Promise.resolve(registrations.refusal(request.ip, asBadRequest(error))),
     }),
     route({
       method: 'post',
@@ -84,7 +84,7 @@ export function deviceRegistrationRoutes({ pool, log, config }: ApiDeps): Route[
         const named = { id: device.uuid, uuid: device.uuid, deviceName: device.name ?? '' };
         return { status: 200, body: { status: 'ok', message: 'Key exchange successful', device: named } };
       },
-      refused: (error, request) => Promise.resolve(exchanges.refusal(request, asBadRequest(error))),
+      refused: (error, request) => Promise.resolve(exchanges.refusal(request.ip, asBadRequest(error))),
     }),
   ];
 }

@@ -1,10 +1,9 @@
-import type { Request } from 'express';
 import { createBoundedMap } from '../registry-client/bounded-map';
 import { HttpProblem } from './problem';
 
 export interface FailureLimit {
   /** What a refused caller is to be answered: the refusal itself, or 429 once its address had too many of them. */
-  refusal(request: Request, error: unknown): unknown;
+  refusal(ip: string | undefined, error: unknown): unknown;
 }
 
 /** Addresses that are remembered, some 100 bytes each; beyond them the oldest is forgotten. */
@@ -18,9 +17,9 @@ const MAX_ADDRESSES = 10_000;
 export function createFailureLimit(limit: number, windowMs: number, now: () => number = Date.now): FailureLimit {
   const failures = createBoundedMap<{ since: number; count: number }>(MAX_ADDRESSES);
   return {
-    refusal(request, error) {
+    refusal(ip, error) {
       if (!(error instanceof HttpProblem) || error.status >= 500) return error;
-      const address = networkOf(request.ip ?? '');
+      const address = networkOf(ip ?? '');
       const found = failures.get(address);
       const counted = found === undefined || now() - found.since >= windowMs ? { since: now(), count: 0 } : found;
       if (counted !== found) failures.set(address, counted);

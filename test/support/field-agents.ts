@@ -138,7 +138,7 @@ export function fieldAgent(which: 'first' | 'late', apiUrl: string, machine: Mac
     const headers = { ...json, ...generation.keyHeaders(key), ...(isLate ? { 'content-encoding': 'gzip' } : {}) };
     const body = isLate ? gzipSync(report) : report;
     try {
-      return (await fetch(`${api}/state`, { method: 'PATCH', headers, body } as RequestInit)).ok;
+      return (await fetch(`${api}/state`, { method: 'PATCH', headers, body })).ok;
     } catch {
       return false;
     }

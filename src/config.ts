@@ -68,6 +68,12 @@ export const Settings = z.object({
     .max(1440)
     .default(10)
     .describe('Minutes between looks at configured registries for pushes that no webhook told of; 0 turns them off.'),
+  FLEETWAVE_LEGACY_AGENTS: z
+    .enum(['refuse', 'allow'])
+    .default('refuse')
+    .describe(
+      '`allow` serves agents of the first generation, which send no key: anyone who knows the uuid of a device without a key can then read and report it.',
+    ),
   FLEETWAVE_SECRETS_KEY: z
     .string()
     .refine(isSecretKey, 'must be 32 bytes in base64 or hexadecimal, such as `openssl rand -base64 32` makes')

@@ -14,7 +14,7 @@ const Report = z.looseObject({
   apps: z.record(z.string().max(100), z.looseObject({})).nullish(),
   version: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).nullish(),
 });
-const Reports = z
+export const Reports = z
   .record(Uuid, Report)
   .refine((reports) => Object.keys(reports).length === 1, 'must hold exactly one device, by its uuid')
   .meta({
@@ -33,7 +33,7 @@ const Reports = z
   });
 const REPORT_LIMIT_BYTES = MIB;
 
-const Health = z
+export const Health = z
   .strictObject({
     app_id: z
       .union([text(100), z.number().int().transform(String)])
@@ -51,6 +51,7 @@ const Health = z
 /** What agents in the field call: both generations of the protocol, with one key a device. */
 export function agentRoutes(deps: ApiDeps): Route[] {
   const { pool, lastSeen, watcher, metrics } = deps;
+  const keyless = deps.config.FLEETWAVE_LEGACY_AGENTS === 'allow';
   return [
     route({
       method: 'get',
@@ -58,6 +59,7 @@ export function agentRoutes(deps: ApiDeps): Route[] {
       tag: 'Agents',
       summary: 'Poll the target state',
       access: 'device',
+      keyless,
       params: UuidParams,
       answers: {
         200: {
@@ -85,6 +87,7 @@ export function agentRoutes(deps: ApiDeps): Route[] {
       tag: 'Agents',
       summary: "Report the current state, by the device's own uuid; may be compressed",
       access: 'device',
+      keyless,
       body: jsonBody(Reports, { limitBytes: REPORT_LIMIT_BYTES }),
       answers: { 200: { description: 'Taken', schema: z.object({ status: z.literal('ok') }) } },
       handle: async ({ body, deviceKey }) => {

@@ -1,6 +1,9 @@
 import express, { type Express } from 'express';
+import { agentLogsRoute } from './agent-logs';
 import { agentRoutes } from './agents';
 import type { ApiDeps } from './deps';
+import { deviceKeyRoutes } from './device-keys';
+import { deviceRegistrationRoutes } from './device-registration';
 import { deviceStateRoutes } from './device-states';
 import { deviceRoutes } from './devices';
 import { documentationRoutes } from './docs';
@@ -14,6 +17,7 @@ import { imageRoutes } from './images';
 import { mountRoutes } from './mount';
 import { policyRoutes } from './policies';
 import { previewRoute } from './preview';
+import { provisioningKeyRoutes } from './provisioning-keys';
 import { reconcileRegistryRoute } from './reconcile-registry';
 import { registryHostRoutes } from './registry-hosts';
 import { assignRequestId } from './request-id';
@@ -37,6 +41,10 @@ export function allRoutes(deps: ApiDeps): Route[] {
   const contacts = createSourceContacts(deps);
   const routes = [
     ...agentRoutes(deps),
+    agentLogsRoute(deps),
+    ...deviceRegistrationRoutes(deps),
+    ...deviceKeyRoutes(deps),
+    ...provisioningKeyRoutes(deps),
     ...webhookRoutes(deps, sources, contacts),
     ...webhookSourceRoutes(deps, sources, contacts),
     ...webhookDeliveryRoutes(deps, sources),

@@ -41,6 +41,12 @@ export const NewDevice = z.strictObject({
   address: Address.optional(),
   timezone: Timezone.optional(),
   target_state: z.strictObject({ apps: Apps }).optional(),
+  keyless: z
+    .boolean()
+    .optional()
+    .describe(
+      'Make no key: for a device that will register with a provisioning key of its fleet, or one of the first generation (FLEETWAVE_LEGACY_AGENTS).',
+    ),
 });
 
 /** `null` clears a field. Tags are replaced as a whole, so that one can be taken away. */
@@ -63,6 +69,13 @@ export const Device = z.object({
   address: z.string().nullable(),
   timezone: z.string().nullable(),
   is_active: z.boolean(),
+  has_key: z.boolean(),
+  key_rotated_at: z.iso.datetime().nullable(),
+  previous_key_until: z.iso.datetime().nullable().describe('Until then its key before the last rotation works too.'),
+  registration: z
+    .record(z.string(), z.string())
+    .nullable()
+    .describe('What it said of itself when it registered; null for one that was created here.'),
   online: z.boolean(),
   last_seen_at: z.iso.datetime().nullable(),
   target_version: z.number().int().nullable(),

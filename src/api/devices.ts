@@ -33,7 +33,7 @@ const NewDevices = z.strictObject({ devices: z.array(NewDevice).min(1).max(MAX_N
     ],
   },
 });
-const CreatedDevices = z.object({ devices: z.array(z.object({ uuid: Uuid, api_key: z.string() })) });
+const CreatedDevices = z.object({ devices: z.array(z.object({ uuid: Uuid, api_key: z.string().nullable() })) });
 const DeviceQuery = pageQuery(z.guid()).extend({
   fleet_id: text(128).optional(),
   tag: TagSelector.optional(),
@@ -52,7 +52,7 @@ export function deviceRoutes(deps: ApiDeps): Route[] {
       method: 'post',
       path: '/api/v1/devices',
       tag: 'Devices',
-      summary: 'Create up to 10,000 devices, all or none; each key is shown once',
+      summary: 'Create up to 10,000 devices, all or none; each key is shown once, null for one that is keyless',
       access: 'admin',
       body: jsonBody(NewDevices, { limitBytes: CREATE_LIMIT_BYTES }),
       answers: {
@@ -63,7 +63,7 @@ export function deviceRoutes(deps: ApiDeps): Route[] {
         const created = body.devices.map((device) => ({
           ...device,
           uuid: device.uuid ?? randomUUID(),
-          api_key: randomBytes(32).toString('hex'),
+          api_key: device.keyless === true ? null : randomBytes(32).toString('hex'),
         }));
         refuseRepeated(created.map((device) => device.uuid));
         const existing = await createDevices(
@@ -76,7 +76,7 @@ export function deviceRoutes(deps: ApiDeps): Route[] {
               tags,
               address,
               timezone,
-              api_key_hash: hashSecret(api_key),
+              api_key_hash: api_key === null ? null : hashSecret(api_key),
             }),
           ),
           bodyText,
@@ -175,6 +175,8 @@ function shown(row: DeviceRow, { lastSeen }: ApiDeps): z.infer<typeof Device> {
     ...row,
     online: isOnline(seen, new Date()),
     last_seen_at: seen?.toISOString() ?? null,
+    key_rotated_at: row.key_rotated_at?.toISOString() ?? null,
+    previous_key_until: row.previous_key_until?.toISOString() ?? null,
     created_at: row.created_at.toISOString(),
     updated_at: row.updated_at.toISOString(),
   };

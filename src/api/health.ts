@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { assertSchemaCurrent, SchemaVersionError } from '../db/migrate';
 import type { ApiDeps } from './deps';
+import { legacyWarnings } from './legacy-agents';
 import { route, type Route } from './route';
 import { createSecretsCheck } from './secrets-check';
 
@@ -8,6 +9,7 @@ const Check = z.string();
 const Readiness = z.object({
   status: z.enum(['ready', 'degraded', 'unavailable', 'stopping']),
   checks: z.object({ postgres: Check, schema: Check, temporal: Check, secrets: Check }),
+  warnings: z.array(z.string()).describe('What works as it is set, and should not stay so.'),
 });
 
 /** A probe must answer before its caller gives up, whatever hangs underneath. */
@@ -62,7 +64,8 @@ export function healthRoutes(deps: ApiDeps): Route[] {
         const isWhole = temporal && secrets === 'ok';
         const status = deps.readiness.stopping ? 'stopping' : !usable ? 'unavailable' : isWhole ? 'ready' : 'degraded';
         const checks = { ...database, temporal: temporal ? 'ok' : 'unreachable', secrets };
-        return { status: status === 'ready' || status === 'degraded' ? 200 : 503, body: { status, checks } };
+        const warnings = legacyWarnings(deps.config);
+        return { status: status === 'ready' || status === 'degraded' ? 200 : 503, body: { status, checks, warnings } };
       },
     }),
     route({

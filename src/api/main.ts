@@ -8,6 +8,7 @@ import { createApp } from './app';
 import { createBatchWatcher } from './batch-watcher';
 import { startDispatcher } from './dispatcher';
 import { createLastSeen } from './last-seen';
+import { legacyWarnings } from './legacy-agents';
 import { createMetrics } from './metrics';
 import { createOperators } from './operators';
 import { tellReturns } from './returns';
@@ -53,6 +54,7 @@ async function startApi(config: Config, log: Logger): Promise<RunningApi> {
   const readiness = { stopping: false };
   const operators = createOperators(pool, config.FLEETWAVE_ADMIN_TOKEN);
   const secretsCheck = createSecretsCheck({ pool, config, log });
+  for (const warning of legacyWarnings(config)) log.warn(warning);
   // Says in the log what is wrong; the API serves what it can.
   await secretsCheck.trouble().catch(() => null);
   const server = createServer(

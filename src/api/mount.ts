@@ -1,6 +1,6 @@
 import type { Express, Request, Response } from 'express';
 import { readBody } from './body';
-import { deviceKeyOf } from './device-auth';
+import { deviceKeyOf, provisioningKeyOf } from './device-auth';
 import type { Operators } from './operators';
 import type { Answer, Call, Route } from './route';
 import { validate } from './validation';
@@ -21,16 +21,32 @@ export function mountRoutes(app: Express, routes: readonly Route[], operators: O
 }
 
 async function understand(route: Route, request: Request, response: Response, operators: Operators): Promise<Call> {
-  const { access } = route;
-  const deviceKey = access === 'device' ? deviceKeyOf(request) : '';
-  const actor =
-    access === 'public' ? 'anonymous' : access === 'device' ? 'device' : await operators.admit(request, access);
+  const { actor, deviceKey } = await identify(route, request, operators);
   const params = route.params === undefined ? {} : validate(route.params, request.params, 'params');
   const query = route.query === undefined ? {} : validate(route.query, request.query, 'query');
   const read =
     route.body === undefined ? { value: undefined, text: '' } : await readBody(route.body, request, response);
   const body = route.body?.schema == null ? read.value : validate(route.body.schema, read.value);
   return { params, query, body, bodyText: read.text, actor, deviceKey, request };
+}
+
+async function identify(
+  { access, keyless = false }: Route,
+  request: Request,
+  operators: Operators,
+): Promise<Pick<Call, 'actor' | 'deviceKey'>> {
+  switch (access) {
+    case 'public':
+      return { actor: 'anonymous', deviceKey: '' };
+    case 'device':
+      return { actor: 'device', deviceKey: deviceKeyOf(request, { keyless }) };
+    case 'provisioning':
+      return { actor: 'device', deviceKey: provisioningKeyOf(request) };
+    case 'viewer':
+    case 'operator':
+    case 'admin':
+      return { actor: await operators.admit(request, access), deviceKey: '' };
+  }
 }
 
 function send(response: Response, answer: Answer): void {

@@ -36,6 +36,11 @@ export function openApiDocument(routes: readonly Route[]): ReturnType<OpenApiGen
     scheme: 'bearer',
     description: "A device's own key",
   });
+  registry.registerComponent('securitySchemes', 'provisioningKey', {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'A key with which devices register themselves',
+  });
   const problem = registry.register('Problem', Problem);
   for (const route of routes) registry.registerPath(toPath(route, problem));
   return new OpenApiGeneratorV31(registry.definitions).generateDocument({
@@ -99,11 +104,22 @@ function toAnswer(answer: AnswerContract): { description: string; content?: Reco
 }
 
 function security(access: Access): Record<string, string[]>[] {
-  if (access === 'public') return [];
-  return access === 'device' ? [{ deviceKey: [] }, { deviceBearer: [] }] : [{ operator: [] }];
+  switch (access) {
+    case 'public':
+      return [];
+    case 'device':
+      return [{ deviceKey: [] }, { deviceBearer: [] }];
+    case 'provisioning':
+      return [{ provisioningKey: [] }];
+    case 'viewer':
+    case 'operator':
+    case 'admin':
+      return [{ operator: [] }];
+  }
 }
 
 function describeAccess(access: Access): string {
   if (access === 'public') return 'Needs no token.';
+  if (access === 'provisioning') return 'Needs a provisioning key.';
   return access === 'device' ? "Needs the device's own key." : `Needs a token with the role ${access} or higher.`;
 }

@@ -2,8 +2,11 @@ import type { Request, Response } from 'express';
 import type { z } from 'zod';
 import type { RequestBody } from './body';
 
-/** Who may call: a registry or anyone, an operator of at least this role, or the device whose key is sent. */
-export type Access = 'public' | 'viewer' | 'operator' | 'admin' | 'device';
+/**
+ * Who may call: a registry or anyone, an operator of at least this role, the device whose key is sent, or a device to be, with
+ * a provisioning key.
+ */
+export type Access = 'public' | 'viewer' | 'operator' | 'admin' | 'device' | 'provisioning';
 
 export interface Answer {
   status: number;
@@ -21,7 +24,7 @@ export interface Call<Params = unknown, Query = unknown, Body = unknown> {
   bodyText: string;
   /** For events: `token:ci`, `admin`, or `anonymous` where nobody had to say. */
   actor: string;
-  /** The key a device sent, not yet compared: the query that reads the device's row does that in one statement. */
+  /** The key a device sent (or its provisioning key), not yet compared: the query that reads its row does that in one statement. */
   deviceKey: string;
   request: Request;
 }
@@ -33,6 +36,8 @@ export interface Route {
   tag: string;
   summary: string;
   access: Access;
+  /** Of `device`: also without any key, for agents of the first generation; the handler then asserts that the device has none. */
+  keyless?: boolean;
   params?: z.ZodObject;
   query?: z.ZodObject;
   body?: RequestBody;

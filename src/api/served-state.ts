@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto';
 
+/** What agents of November 2025 read beside `apps`: nothing is staged here, and nothing is configured but apps. */
+const ALSO = '"config":{},"needs_deployment":false,"last_deployed_at":null';
+
 /**
  * The body of an agent's poll. Agents in the field look at `imageName` only, and one service without it stops the whole
  * device (docs/agent-protocol.md, section 4), so it is filled from `config.image` or `image`. A document that needs no
@@ -8,7 +11,7 @@ import { createHash } from 'node:crypto';
 export function servedState(uuid: string, apps: string, version: number): { body: string; etag: string } {
   const document = JSON.parse(apps) as unknown;
   const text = fillImageNames(document) ? JSON.stringify(document) : apps;
-  const body = `{"${uuid}":{"apps":${text},"version":${version}}}`;
+  const body = `{"${uuid}":{"apps":${text},"version":${version},${ALSO}}}`;
   return { body, etag: `"${createHash('sha256').update(body).digest('hex')}"` };
 }
 

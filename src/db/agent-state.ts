@@ -1,8 +1,21 @@
 import type { Pool } from 'pg';
 
-export interface PolledState {
+/** What a request of a device is held against. */
+export interface DeviceKeys {
+  uuid: string;
+  /** Null: no key was ever made for it. */
   api_key_hash: Buffer | null;
+  /** The key before the last rotation, while it still works. */
+  previous_key_hash: Buffer | null;
+  /** Whether the present key was ever used. */
+  key_proven: boolean;
   is_active: boolean;
+}
+
+const KEYS = `d.uuid, d.api_key_hash, case when d.previous_key_until > now() then d.previous_key_hash end as previous_key_hash,
+  d.key_proven, d.is_active`;
+
+export interface PolledState extends DeviceKeys {
   /** The document's own text, in PostgreSQL's key order: the same state always gives the same bytes. */
   apps: string;
   version: number;
@@ -12,28 +25,29 @@ export interface PolledState {
 export async function readPolledState(pool: Pool, uuid: string): Promise<PolledState | null> {
   const { rows } = await pool.query<PolledState>({
     name: 'poll',
-    text: `select d.api_key_hash, d.is_active, coalesce(s.apps::text, '{}') as apps, coalesce(s.version, 0) as version
+    text: `select ${KEYS}, coalesce(s.apps::text, '{}') as apps, coalesce(s.version, 0) as version
              from devices d left join device_target_state s on s.device_uuid = d.uuid where d.uuid = $1`,
     values: [uuid],
   });
   return rows[0] ?? null;
 }
 
-export async function readDeviceKey(
-  pool: Pool,
-  uuid: string,
-): Promise<{ api_key_hash: Buffer | null; is_active: boolean } | null> {
-  const { rows } = await pool.query<{ api_key_hash: Buffer | null; is_active: boolean }>({
-    name: 'device-key',
-    text: 'select api_key_hash, is_active from devices where uuid = $1',
+export async function readDeviceKeys(pool: Pool, uuid: string): Promise<DeviceKeys | null> {
+  const { rows } = await pool.query<DeviceKeys>({
+    name: 'device-keys',
+    text: `select ${KEYS} from devices d where d.uuid = $1`,
     values: [uuid],
   });
   return rows[0] ?? null;
 }
 
-/** The device a key belongs to: tells a wrong key from another device's. */
+/** The device that a key works for: tells a wrong key from another device's. */
 export async function findDeviceByKey(pool: Pool, hash: Buffer): Promise<string | null> {
-  const { rows } = await pool.query<{ uuid: string }>('select uuid from devices where api_key_hash = $1', [hash]);
+  const { rows } = await pool.query<{ uuid: string }>(
+    `select uuid from devices where api_key_hash = $1
+     union all select uuid from devices where previous_key_hash = $1 and previous_key_until > now() limit 1`,
+    [hash],
+  );
   return rows[0]?.uuid ?? null;
 }
 

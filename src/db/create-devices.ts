@@ -8,7 +8,8 @@ export interface NewDevice {
   tags: Record<string, string>;
   address: string | null;
   timezone: string | null;
-  api_key_hash: Buffer;
+  /** Null for one that gets none. */
+  api_key_hash: Buffer | null;
 }
 
 /**

@@ -9,13 +9,19 @@ export interface DeviceRow {
   address: string | null;
   timezone: string | null;
   is_active: boolean;
+  has_key: boolean;
+  key_rotated_at: Date | null;
+  previous_key_until: Date | null;
+  registration: Record<string, string> | null;
   last_seen_at: Date | null;
   target_version: number | null;
   created_at: Date;
   updated_at: Date;
 }
 
-const COLUMNS = `d.uuid, d.name, d.fleet_id, d.tags, d.address, d.timezone, d.is_active, d.last_seen_at, s.version as target_version, d.created_at, d.updated_at`;
+const COLUMNS = `d.uuid, d.name, d.fleet_id, d.tags, d.address, d.timezone, d.is_active, d.api_key_hash is not null as has_key, d.key_rotated_at,
+  case when d.previous_key_until > now() then d.previous_key_until end as previous_key_until, d.registration,
+  d.last_seen_at, s.version as target_version, d.created_at, d.updated_at`;
 const FROM = 'from devices d left join device_target_state s on s.device_uuid = d.uuid';
 
 export interface DeviceFilter {

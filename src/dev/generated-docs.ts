@@ -1,4 +1,6 @@
+import { z } from 'zod';
 import { AgentSettings } from '../agent/settings';
+import { agentDocuments } from '../api/agent-documents';
 import { Settings } from '../config';
 import { commandDescriptions, commandEffect, commands } from '../domain/commands';
 import { rolloutStatuses, type RolloutStatus } from '../domain/rollout-states';
@@ -14,6 +16,28 @@ export const generatedSections: Readonly<Record<string, { file: string; content:
     content: () => table(['Field', 'Meaning', 'Default', 'Limits'], policyRows()),
   },
 };
+
+/** Files that are made from the code as a whole. */
+export const generatedFiles: Readonly<Record<string, () => string>> = {
+  'docs/agent-protocol.schema.json': agentSchemas,
+};
+
+/** As a sender of each document reads it: what the API changes while it reads (a uuid's case) is not in it. */
+function agentSchemas(): string {
+  const $defs = Object.fromEntries(
+    Object.entries(agentDocuments).map(([name, schema]) => {
+      const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: 'input' });
+      return [name, rest];
+    }),
+  );
+  const document = {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: "The agents' protocol",
+    description: 'Made from the code by `npm run docs:generate`; agent-protocol.md says what each is for.',
+    $defs,
+  };
+  return `${JSON.stringify(document, null, 2)}\n`;
+}
 
 /** Replaces what stands between a section's markers. @throws Error when the markers are missing. */
 export function withSection(text: string, name: string, content: string): string {

@@ -10,6 +10,9 @@ const appsA = {
 };
 const appsB = { '1002': { services: [{ imageName: 'redis:7-alpine', config: { ports: ['6356:6379'] } }] } };
 
+/** Beside the apps, as the original's later server has it. */
+const also = { config: {}, needs_deployment: false, last_deployed_at: null };
+
 let rig: ApiRig;
 beforeAll(async () => {
   rig = await startApiRig();
@@ -25,7 +28,7 @@ describe('polling', () => {
     const { uuid, key } = await rig.device({ target_state: { apps: appsB } });
     const { status, json } = await poll(uuid, key);
     expect(status).toBe(200);
-    expect(json).toEqual({ [uuid]: { apps: appsB, version: 1 } });
+    expect(json).toEqual({ [uuid]: { apps: appsB, version: 1, ...also } });
   });
 
   test('fills imageName from config.image and changes nothing of what is stored', async () => {
@@ -39,7 +42,7 @@ describe('polling', () => {
 
   test('a device without target state is served an empty one', async () => {
     const { uuid, key } = await rig.device();
-    expect((await poll(uuid, key)).json).toEqual({ [uuid]: { apps: {}, version: 1 } });
+    expect((await poll(uuid, key)).json).toEqual({ [uuid]: { apps: {}, version: 1, ...also } });
   });
 
   test.each([

@@ -225,6 +225,7 @@ describe('operations', () => {
     expect((await rig.call('GET', '/readyz')).json).toEqual({
       status: 'ready',
       checks: { postgres: 'ok', schema: 'ok', temporal: 'ok', secrets: 'ok' },
+      warnings: [],
     });
     rig.temporal.reachable = false;
     const degraded = await rig.call('GET', '/readyz');

@@ -26,6 +26,15 @@ const examples: Record<string, { value: string; take: (value: string) => Promise
     value: 'Kasse 7 ☕ 🚀',
     take: async (value) => (await rig.admin('POST', '/api/v1/devices', { devices: [{ name: value }] })).status,
   },
+  '^[!-~]*$': {
+    value: 'k3y-'.repeat(8),
+    take: async (value) => {
+      const uuid = '3f2b8c1e-0d4a-4b6f-9a51-7c2e90d1f6aa';
+      const body = { uuid, deviceName: 'shop', deviceType: 'box', deviceApiKey: value };
+      const { status } = await rig.call('POST', '/api/v1/device/register', { body, token: 'no-such-key' });
+      return status === 400 ? 422 : status;
+    },
+  },
   '^[^:\\u0000-\\u001f]{1,64}:[^\\u0000-\\u001f]{1,256}$': {
     value: 'ring:canary',
     take: async (value) => (await rig.admin('GET', `/api/v1/devices?tag=${value}`)).status,
@@ -113,6 +122,10 @@ test.each([
   ['post', '/api/v1/images/trigger-update'],
   ['post', '/api/v1/device/{uuid}/health'],
   ['patch', '/api/v1/device/state'],
+  ['post', '/api/v1/device/register'],
+  ['post', '/api/v1/device/{uuid}/key-exchange'],
+  ['post', '/api/v1/provisioning-keys'],
+  ['post', '/api/v1/devices/{uuid}/rotate-key'],
 ])('%s %s has an example body that its own schema accepts', (method, path) => {
   const { example } = bodySchema(method, path);
   const found = allRoutes(rig.deps).find(

@@ -677,7 +677,13 @@ create table public.devices (
   is_active boolean not null default true,
   last_seen_at timestamp with time zone,
   created_at timestamp with time zone not null default now(),
-  updated_at timestamp with time zone not null default now()
+  updated_at timestamp with time zone not null default now(),
+  provisioning_key_id uuid,
+  registration jsonb,
+  previous_key_hash bytea,
+  previous_key_until timestamp with time zone,
+  key_rotated_at timestamp with time zone,
+  key_proven boolean not null default true
 );
 
 create table public.fleetwave_migrations (
@@ -823,6 +829,20 @@ create table public.plan_previews (
   device_uuids uuid[] not null,
   batches integer[] not null,
   changes bigint[] not null
+);
+
+create table public.provisioning_keys (
+  id uuid not null default gen_random_uuid(),
+  key_hash bytea not null,
+  fleet_id text,
+  description text,
+  max_devices integer not null,
+  registered integer not null default 0,
+  keyless boolean not null default false,
+  created_by text not null,
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone not null,
+  revoked_at timestamp with time zone
 );
 
 create table public.registries (
@@ -985,7 +1005,15 @@ alter table public.device_target_state add constraint device_target_state_pkey P
 
 alter table public.devices add constraint devices_key_hash_length CHECK ((length(api_key_hash) = 32));
 
+alter table public.devices add constraint devices_previous_key CHECK (((previous_key_hash IS NULL) = (previous_key_until IS NULL)));
+
+alter table public.devices add constraint devices_previous_key_hash_length CHECK ((length(previous_key_hash) = 32));
+
+alter table public.devices add constraint devices_registration_object CHECK ((jsonb_typeof(registration) = 'object'::text));
+
 alter table public.devices add constraint devices_tags_object CHECK ((jsonb_typeof(tags) = 'object'::text));
+
+alter table public.devices add constraint devices_provisioning_key_id_fkey FOREIGN KEY (provisioning_key_id) REFERENCES public.provisioning_keys(id) ON DELETE SET NULL;
 
 alter table public.devices add constraint devices_pkey PRIMARY KEY (uuid);
 
@@ -1058,6 +1086,16 @@ alter table public.plan_previews add constraint plan_previews_hash CHECK ((plan_
 alter table public.plan_previews add constraint plan_previews_one_length CHECK (((cardinality(device_uuids) = cardinality(batches)) AND (cardinality(device_uuids) = cardinality(changes))));
 
 alter table public.plan_previews add constraint plan_previews_pkey PRIMARY KEY (plan_hash);
+
+alter table public.provisioning_keys add constraint provisioning_keys_hash_length CHECK ((length(key_hash) = 32));
+
+alter table public.provisioning_keys add constraint provisioning_keys_limit CHECK ((max_devices > 0));
+
+alter table public.provisioning_keys add constraint provisioning_keys_within_limit CHECK (((registered >= 0) AND (registered <= max_devices)));
+
+alter table public.provisioning_keys add constraint provisioning_keys_pkey PRIMARY KEY (id);
+
+alter table public.provisioning_keys add constraint provisioning_keys_hash UNIQUE (key_hash);
 
 alter table public.registries add constraint registries_credentials_kind CHECK ((credentials_kind = ANY (ARRAY['password'::text, 'token'::text])));
 
@@ -1134,6 +1172,8 @@ CREATE INDEX device_target_state_by_image ON public.device_target_state USING gi
 CREATE INDEX devices_by_fleet ON public.devices USING btree (fleet_id, uuid) WHERE (fleet_id IS NOT NULL);
 
 CREATE UNIQUE INDEX devices_by_key ON public.devices USING btree (api_key_hash) WHERE (api_key_hash IS NOT NULL);
+
+CREATE INDEX devices_by_previous_key ON public.devices USING btree (previous_key_hash) WHERE (previous_key_hash IS NOT NULL);
 
 CREATE INDEX devices_by_tag ON public.devices USING gin (tags jsonb_path_ops);
 

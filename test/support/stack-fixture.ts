@@ -45,7 +45,8 @@ export interface TestStack extends Stack {
 
 const FINAL = ['completed', 'rolled_back', 'failed', 'cancelled', 'superseded'];
 
-export async function startTestStack(): Promise<TestStack> {
+/** `env` is added to the environment of API and worker. */
+export async function startTestStack(env: NodeJS.ProcessEnv = {}): Promise<TestStack> {
   const directory = mkdtempSync(join(tmpdir(), 'fleetwave-stack-test-'));
   const closers: (() => Promise<unknown>)[] = [
     () => {
@@ -60,7 +61,11 @@ export async function startTestStack(): Promise<TestStack> {
   try {
     // Two files that start their stacks at the same moment would both find Temporal's well-known port free.
     keepNumber(directory, 'temporal.port', await freePort());
-    const stack = await startStack({ config: demoConfig(directory), progress: silentProgress, env: demoEnvironment });
+    const stack = await startStack({
+      config: demoConfig(directory),
+      progress: silentProgress,
+      env: { ...demoEnvironment, ...env },
+    });
     closers.push(() => stack.stop());
     const pool = createPool({
       url: stack.databaseUrl,

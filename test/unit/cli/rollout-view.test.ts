@@ -25,6 +25,7 @@ function stateOf(
       tag: '7.5',
       status: status.status ?? 'in_progress',
       batches,
+      failures: [],
       created_at: '2026-01-01T00:00:00Z',
       temporal_url: 'http://t/1',
     },

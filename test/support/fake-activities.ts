@@ -37,6 +37,8 @@ export interface FakeWorld {
   /** What all devices look like when no batch is asked about; by default each batch as it was last seen. */
   overall?: (moment: Moment, planned: number) => StatusCounts;
   soakDue?: (moment: Moment) => number | null;
+  /** Why devices failed, wherever some are said to have. */
+  causes?: string;
   /** What a look at the devices comes to, by how many there were and the time since the start; '' where nobody is on the way. */
   checks?: (looked: number, seconds: number) => string;
   rollback?: (moment: { seconds: number; deadlinePassed: boolean }) => StatusCounts;
@@ -185,6 +187,7 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
         overall: batch === null ? counts : overall(),
         soakDueSeconds: world.soakDue?.(moment) ?? null,
         deadlineSeconds: left > 0 ? left : null,
+        ...(world.causes === undefined ? {} : { causes: { batch: world.causes, overall: world.causes } }),
       };
     },
     async runChecks(input) {

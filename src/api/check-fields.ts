@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { checkName, type HealthCheck } from '../domain/checks';
-import { text } from './fields';
 
 const Port = z.number().int().min(1).max(65_535);
 const Timeout = z
@@ -12,7 +11,10 @@ const Timeout = z
   .describe('Seconds within which it has to hold, at every look; 5 where it is not given.');
 
 /** A word of one line that scripts write and logs show. */
-export const CheckName = text(64).regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'must be letters, digits, ".", "_" and "-"');
+export const CheckName = z
+  .string()
+  .max(64)
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'must be letters, digits, ".", "_" and "-"');
 
 const Check = z.discriminatedUnion(
   'kind',

@@ -1,7 +1,7 @@
 import { checkName, failedCheck, type CheckResult, type HealthCheck } from './checks';
 import { judgeReport, runs, servicesOnImage, type Finding, type ProvesImage, type ServiceChange } from './report';
 import type { ReportedService } from './report';
-import { CRASH_LOOP, seeRestarts, type RestartsSeen, type SeenRun, type SeenRuns } from './restarts';
+import { CRASH_LOOP, seeRestarts, type RestartsSeen, type SeenRun } from './restarts';
 
 /** What reports have shown of a device since it was told: kept with it, because one report alone tells no crash loop. */
 export interface Proof {
@@ -34,7 +34,7 @@ export function judgeTold(
 ): JudgedReport {
   const { changes, proof } = told;
   const onImage = servicesOnImage(changes, services, provesImage);
-  const seen = seeRestarts(proof.runs as SeenRuns, onImage, recreates);
+  const seen = seeRestarts(proof.runs, onImage, recreates);
   const finding = afterRestarts(judgeReport(changes, 'to', services, provesImage), seen);
   return {
     finding,

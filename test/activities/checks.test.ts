@@ -53,7 +53,7 @@ const look = (rolloutId: string, seen = ''): Promise<string> =>
   );
 const states = async (rolloutId: string) =>
   (await rig.states(rolloutId)).map(({ status, reason }) =>
-    reason === null ? status : `${String(status)}: ${String(reason)}`,
+    reason === null ? status : `${status as string}: ${reason as string}`,
   );
 /** As if so much time had passed since the last look, and since the soak began. */
 async function later(rolloutId: string, seconds: number): Promise<void> {

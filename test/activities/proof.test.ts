@@ -24,7 +24,7 @@ async function report(deviceUuid: string, service: object, version: number | nul
 }
 const states = async (rolloutId: string) =>
   (await rig.states(rolloutId)).map(({ status, reason }) =>
-    reason === null ? status : `${String(status)}: ${String(reason)}`,
+    reason === null ? status : `${status as string}: ${reason as string}`,
   );
 /** The soak of all devices is over. */
 const soaked = (rolloutId: string) =>

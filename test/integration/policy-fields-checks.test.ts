@@ -123,7 +123,11 @@ describe('http', () => {
 
   test('checks.timeout_seconds: what does not answer in that time does not hold', async () => {
     let answers = false;
-    const server = await kept(serveHttp((_request, response) => void (answers && response.end()), '127.0.0.2'));
+    const server = await kept(
+      serveHttp((_request, response) => {
+        if (answers) response.end();
+      }, '127.0.0.2'),
+    );
     const check = { kind: 'http', port: server.port, timeout_seconds: 1 };
     const { id } = await running('http-timeout', [check], ['127.0.0.2']);
     await becomesReason(id, 'no answer within 1 s');

@@ -87,10 +87,16 @@ module.exports = {
       'activities-do-io',
       '^src/activities/',
       [
-        ...source('domain/', 'db/', 'intake/', 'reconcile/', 'registry-client/', 'activities/'),
+        ...source('domain/', 'db/', 'intake/', 'reconcile/', 'registry-client/', 'probe/', 'activities/'),
         ...packages('@temporalio/activity', '@temporalio/common', 'pg', '@types/pg', 'zod'),
       ],
       'one activity, one idempotent effect',
+    ),
+    only(
+      'probe-looks-at-devices',
+      '^src/probe/',
+      [...source('domain/', 'probe/'), ...node],
+      'connects to what it is given, and knows of nothing else',
     ),
     only(
       'registry-client-speaks-http',

@@ -1,7 +1,7 @@
 import { cancellationSignal, heartbeat } from '@temporalio/activity';
 import { applyChunk, hasEnded, openBatch } from '../db/apply-batch';
 import { forgetSignal } from '../db/batch-signals';
-import { tally } from '../db/tally';
+import { tally, type Tally } from '../db/tally';
 import type { StatusCounts } from '../domain/verdict';
 import type { Held } from '../domain/write-permit';
 import type { ActivityDeps } from './deps';
@@ -16,6 +16,7 @@ export interface ApplyBatchResult {
   held: Held | null;
   batch: StatusCounts;
   overall: StatusCounts;
+  causes?: NonNullable<Tally['causes']>;
 }
 
 export function applyActivities({ pool, chunkSize }: ActivityDeps) {

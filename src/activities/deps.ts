@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import type { Prober } from '../probe/prober';
 import type { LookLimits } from '../reconcile/looking';
 import type { RegistryClient } from '../registry-client/client';
 
@@ -9,6 +10,8 @@ export interface ActivityDeps {
   chunkSize: number;
   /** Without one no registry is asked, and what only they know is unknown. */
   registries?: Pick<RegistryClient, 'resolveTag' | 'listTags'>;
+  /** Makes the checks of devices; the worker has one. */
+  prober?: Prober;
   /** Of the looks at registries; what is not given is as usual. */
   lookLimits?: Partial<LookLimits>;
 }

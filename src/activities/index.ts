@@ -1,5 +1,6 @@
 import { applyActivities } from './apply';
 import { catchUpActivities } from './catch-up';
+import { checkActivities } from './checks';
 import { commandActivities } from './commands';
 import type { ActivityDeps } from './deps';
 import { judgeActivities } from './judge';
@@ -17,6 +18,7 @@ export function createActivities(deps: ActivityDeps) {
     ...planActivities(deps),
     ...applyActivities(deps),
     ...judgeActivities(deps),
+    ...checkActivities(deps),
     ...catchUpActivities(deps),
     ...commandActivities(deps),
     ...rollbackActivities(deps),

@@ -29,6 +29,8 @@ export interface DeviceWord {
   device: string;
   status: 'healthy' | 'unhealthy' | 'failed' | 'rejected' | 'updating';
   message: string | null;
+  /** The check of the policy that it speaks of; absent in words of older releases. */
+  check?: string;
 }
 
 export function recordActivities({ pool }: ActivityDeps) {
@@ -48,8 +50,9 @@ export function recordActivities({ pool }: ActivityDeps) {
 
     /** Records the words of devices that came as signals, as if each had reported it. Key: the device's state. */
     async recordHealth(input: { words: DeviceWord[] }): Promise<void> {
-      for (const { device, status, message } of input.words) {
-        await acceptHealth(pool, { deviceUuid: device, appId: null, service: null, image: null, status, message });
+      for (const { device, status, message, check = null } of input.words) {
+        const whole = { appId: null, service: null, image: null };
+        await acceptHealth(pool, { deviceUuid: device, ...whole, status, message, check });
         heartbeat(device);
       }
     },

@@ -4,6 +4,7 @@ import { acceptHealth, acceptReport } from '../db/reports';
 import { jsonBody, KIB, MIB } from './body';
 import type { ApiDeps } from './deps';
 import { assertDevice, authenticateDevice } from './device-auth';
+import { CheckName } from './check-fields';
 import { text, Uuid, UuidParams } from './fields';
 import { HttpProblem } from './problem';
 import { route, type Route } from './route';
@@ -12,6 +13,12 @@ import { matchesEtag, servedState } from './served-state';
 /** Agents add fields from version to version; what is not known is kept as `info`, within the body's limit. */
 const Report = z.looseObject({
   apps: z.record(z.string().max(100), z.looseObject({})).nullish(),
+  checks: z
+    .unknown()
+    .optional()
+    .describe(
+      '`{"<name>": "healthy" | "unhealthy"}`: how the `custom` checks of the policy stand, for the image that it runs.',
+    ),
   version: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).nullish(),
 });
 export const Reports = z
@@ -44,6 +51,10 @@ export const Health = z
       .enum(['healthy', 'unhealthy', 'updating', 'failed', 'rejected'])
       .describe('`failed` may be tried again; `rejected` is the device refusing, and is not.'),
     image: text(600).optional().describe('The image it speaks of.'),
+    check: CheckName.optional().describe(
+      'Speak of the `custom` check of this name alone. Counts once the device is known to run the image, or with `image`.',
+    ),
+    reason: text(40).optional().describe('In one word, such as `ErrImagePull` or `CrashLoopBackOff`.'),
     message: z.string().max(2000).optional().describe('For people.'),
   })
   .meta({ example: { app_id: '1002', service: 'redis', status: 'healthy', image: 'redis:7.5-alpine' } });
@@ -125,6 +136,8 @@ export function agentRoutes(deps: ApiDeps): Route[] {
           service: body.service ?? null,
           status: body.status,
           image: body.image ?? null,
+          check: body.check ?? null,
+          reason: body.reason ?? null,
           message: body.message ?? null,
         });
         watcher.touched(touches);

@@ -2,29 +2,11 @@ import { z } from 'zod';
 import { failureActions, strategies } from '../domain/rules';
 import { validatePattern } from '../domain/image-pattern';
 import { platformProblem } from '../domain/platforms';
+import { Checks } from './check-fields';
 import { seconds, Tags, text, Uuid, YEAR } from './fields';
 import { documented } from './policy-docs';
 import { Batches, TagRule } from './policy-plan-fields';
 import { Windows, windowsProblem } from './window-fields';
-
-/** One value of a field works; the contract's others are told apart from typing errors. */
-function oneOf<const Now extends string>(now: readonly Now[], planned: readonly string[]) {
-  return z
-    .string()
-    .superRefine((value, context) => {
-      if ((now as readonly string[]).includes(value)) return;
-      const message = planned.includes(value)
-        ? `${value} is not available in this release; use ${now.join(' or ')}`
-        : `must be ${[...now, ...planned].join(', ')}`;
-      context.addIssue({ code: 'custom', message });
-    })
-    .meta({
-      enum: [...now],
-      ...(planned.length === 0
-        ? {}
-        : { description: `Refused in this release: ${planned.map((one) => `\`${one}\``).join(', ')}.` }),
-    }) as unknown as z.ZodType<Now, Now>;
-}
 
 const Health = z.strictObject({
   timeout_seconds: z
@@ -35,15 +17,9 @@ const Health = z.strictObject({
     .optional()
     .describe('Seconds a device has to become healthy after it was told; then it is timed out, or unreachable.'),
   soak_seconds: seconds(604_800).optional().describe('Seconds it must stay healthy before it counts.'),
-  checks: z
-    .array(
-      z
-        .looseObject({ kind: oneOf(['container_running'], ['tcp', 'http', 'custom']) })
-        .pipe(z.strictObject({ kind: z.literal('container_running') })),
-    )
-    .max(20)
-    .optional()
-    .describe('What is looked at besides the image; `container_running`: the service says `running`.'),
+  checks: Checks.optional().describe(
+    'What has to hold besides the image; the container has to run in any case. `tcp` and `http` are made by Fleetwave at the `address` of the device, and a device without one is left out.',
+  ),
 });
 
 const Platform = text(64).superRefine((platform, context) => {
@@ -158,7 +134,7 @@ export const Policy = z.object({
   health: z.object({
     timeout_seconds: z.number(),
     soak_seconds: z.number(),
-    checks: z.array(z.object({ kind: z.string() })),
+    checks: z.array(z.record(z.string(), z.unknown())),
   }),
   max_failure_rate: z.number(),
   max_failures: z.number().nullable(),

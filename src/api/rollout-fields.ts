@@ -44,6 +44,9 @@ export const Rollout = z.object({
 });
 
 export const RolloutWithBatches = Rollout.extend({
+  failures: z
+    .array(z.object({ cause: z.string(), devices: z.number().int() }))
+    .describe('Devices that failed, by cause, those that were put back since included; the 20 most frequent.'),
   batches: z.array(
     z.object({
       number: z.number().int(),

@@ -14,6 +14,12 @@ const RolloutDevice = z.object({
   batch: z.number().int().nullable(),
   status: z.enum(deviceStatuses),
   reason: z.string().nullable(),
+  cause: z
+    .string()
+    .nullable()
+    .describe(
+      'Why it failed, in a word or two, as `ErrImagePull`; null where it did not. It stays when it is put back.',
+    ),
   previous: z.array(
     z.object({ app_id: z.string(), service: z.string().nullable(), field: z.string(), image: z.string() }),
   ),
@@ -81,9 +87,9 @@ export function rolloutListRoutes(deps: ApiDeps): Route[] {
 }
 
 function shown(row: RolloutDeviceRow): z.infer<typeof RolloutDevice> {
-  const { device_uuid, batch, status, reason, reported, tries, target_version } = row;
+  const { device_uuid, batch, status, reason, cause, reported, tries, target_version } = row;
   return {
-    ...{ device_uuid, batch, status, reason },
+    ...{ device_uuid, batch, status, reason, cause },
     previous: row.changes.map(({ app_id, service, field, from }) => ({ app_id, service, field, image: from })),
     target: row.changes[0]?.to ?? null,
     current: reported,

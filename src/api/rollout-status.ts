@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { countDevices, readRolloutBatches, type RolloutRow } from '../db/rollouts-read';
+import { countCauses } from '../db/tally';
 import { availableCommands } from '../domain/commands';
+import { causesSentence } from '../domain/failure-causes';
 import { describeResolution } from '../domain/resolution';
 import { rolloutStatuses } from '../domain/rollout-states';
 import type { RolloutStatusView } from '../workflows/messages';
@@ -17,6 +19,10 @@ export const RolloutStatusShown = z.object({
   since: z.string().nullable(),
   until: z.string().nullable(),
   next_rule: z.string().nullable(),
+  failures: z
+    .string()
+    .nullable()
+    .describe('Why devices failed so far, as `2 ErrImagePull, 1 CrashLoopBackOff`; null where none has.'),
   resolved: z
     .string()
     .nullable()
@@ -34,7 +40,11 @@ export async function liveStatus({ temporal }: ApiDeps, row: RolloutRow): Promis
 
 /** Where no workflow answers: its last words under the state that the row has now, and counts as the devices are now. */
 export async function recordedStatus({ pool }: ApiDeps, row: RolloutRow): Promise<z.infer<typeof RolloutStatusShown>> {
-  const [counted, batches] = await Promise.all([countDevices(pool, [row.id]), readRolloutBatches(pool, row.id)]);
+  const [counted, batches, causes] = await Promise.all([
+    countDevices(pool, [row.id]),
+    readRolloutBatches(pool, row.id),
+    countCauses(pool, row.id),
+  ]);
   const started = batches.filter((batch) => batch.started_at !== null);
   const waitsForStart = row.dispatched_at === null && row.ended_at === null;
   return {
@@ -45,6 +55,7 @@ export async function recordedStatus({ pool }: ApiDeps, row: RolloutRow): Promis
     next_rule: null,
     resolved: null,
     ...row.progress,
+    failures: causesSentence(causes),
     // Its last record may be older than what the registry said, as of a rollout that ended because of it.
     ...(row.resolution === null ? {} : { resolved: describeResolution(row.resolution, row.digest) }),
     ...(row.ended_at === null ? {} : { until: null, next_rule: null, since: row.ended_at.toISOString() }),

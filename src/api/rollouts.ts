@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { normalizedImage } from '../db/devices';
 import { countDevices, listRollouts, readRollout, readRolloutBatches, type RolloutRow } from '../db/rollouts-read';
+import { countCauses } from '../db/tally';
 import { rolloutStatuses } from '../domain/rollout-states';
 import { page } from './cursor';
 import type { ApiDeps } from './deps';
@@ -44,15 +45,17 @@ export function rolloutRoutes(deps: ApiDeps): Route[] {
       params: idParams('a rollout'),
       answers: { 200: { description: 'The rollout', schema: RolloutWithBatches } },
       handle: async ({ params }) => {
-        const [row, counted, batches] = await Promise.all([
+        const [row, counted, batches, failures] = await Promise.all([
           findRollout(deps, params.id),
           countDevices(deps.pool, [params.id]),
           readRolloutBatches(deps.pool, params.id),
+          countCauses(deps.pool, params.id),
         ]);
         return {
           status: 200,
           body: {
             ...shownRollout(row, counted, deps.config),
+            failures,
             batches: batches.map((batch) => shownBatch(batch, counted)),
           },
         };

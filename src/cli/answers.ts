@@ -26,6 +26,7 @@ export const Rollout = z.looseObject({
   temporal_url: z.string().nullish(),
   counts: Counts.nullish(),
   batches: z.array(RolloutBatch).default([]),
+  failures: z.array(z.looseObject({ cause: z.string(), devices: z.number() })).default([]),
   created_at: z.string(),
   ended_at: z.string().nullish(),
   reason: z.string().nullish(),

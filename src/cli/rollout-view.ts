@@ -1,3 +1,4 @@
+import { causesSentence } from '../domain/failure-causes';
 import { familiarName } from '../domain/image-reference';
 import type { Rollout, RolloutBatch, RolloutStatusAnswer } from './answers';
 import { batchProgress, drawBar, type BatchProgress } from './progress-bar';
@@ -42,6 +43,7 @@ export function rolloutLines({ rollout, status }: RolloutState, columns: number,
   const facts: [string, string | null | undefined][] = [
     ['registry', status.resolved],
     ['found by', foundBy(rollout)],
+    ['failed', failedBecause(rollout)],
     ['waiting for', hasEnded(rollout) ? null : waitingSentence(status)],
     ['next rule', hasEnded(rollout) ? null : status.next_rule],
     ['you can', hasEnded(rollout) ? null : status.commands.join(', ')],
@@ -74,6 +76,8 @@ function factLines({ rollout, status }: RolloutState): string[] {
   if (status.resolved) lines.push(`registry: ${status.resolved}`);
   const found = foundBy(rollout);
   if (found !== null) lines.push(`found by: ${found}`);
+  const failed = failedBecause(rollout);
+  if (failed !== null) lines.push(`failed: ${failed}`);
   if (rollout.reason) lines.push(`because: ${rollout.reason}`);
   if (rollout.error) lines.push(`error: ${rollout.error}`);
   return lines;
@@ -107,6 +111,12 @@ export function describeProgress(progress: BatchProgress, ended: boolean): strin
 /** Of the ways to a rollout the one that points to something amiss. */
 function foundBy({ trigger }: Rollout): string | null {
   return trigger === 'reconcile' ? 'a look at its registry: no webhook told of this push' : null;
+}
+
+/** How many devices, and why: `3: 2 ErrImagePull, 1 CrashLoopBackOff`. */
+function failedBecause({ failures }: Rollout): string | null {
+  const causes = causesSentence(failures);
+  return causes === null ? null : `${failures.reduce((sum, { devices }) => sum + devices, 0)}: ${causes}`;
 }
 
 function batchWords(batch: RolloutBatch, rollout: Rollout): string {

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import { NO_ADDRESS } from '../domain/checks';
 import type { WritePermit } from '../domain/write-permit';
 
 export interface AppliedChunk {
@@ -21,19 +22,20 @@ export interface AppliedChunk {
  */
 const APPLY_CHUNK = `
 with rollout as (
-  select image, tag, digest, rules ->> 'pin' as pin, rules -> 'tagRule' as tag_rule,
+  select image, tag, digest, rules ->> 'pin' as pin, rules -> 'tagRule' as tag_rule, fleetwave.has_probes(rules) as probed,
          make_interval(secs => (rules ->> 'offlineAfterSeconds')::float8) as offline_after,
          make_interval(secs => (rules ->> 'healthTimeoutSeconds')::float8) as timeout
     from image_rollouts where id = $1 and status = 'in_progress'
 ), due as materialized (
-  select s.rollout_id, s.device_uuid, s.changes as inherited, s.failing_before, d.last_seen_at < fleetwave.now() - r.offline_after as offline
+  select s.rollout_id, s.device_uuid, s.changes as inherited, s.failing_before, d.last_seen_at < fleetwave.now() - r.offline_after as offline,
+         case when r.probed and d.address is null then '${NO_ADDRESS}' end as unchecked
     from device_rollout_status s cross join rollout r join devices d on d.uuid = s.device_uuid
    where s.rollout_id = $1 and s.batch = $2 and s.status = 'pending' and s.deferred_at is null
      and ($4::text[] is null or coalesce(d.timezone, 'UTC') = any ($4)) and (d.fleet_id is null or d.fleet_id <> all ($5::text[]))
    order by s.device_uuid limit $3
      for update of s
 ), held as materialized (
-  select due.rollout_id, due.device_uuid, due.inherited, due.failing_before, due.offline, t.version, r.tag, r.tag_rule, r.timeout,
+  select due.rollout_id, due.device_uuid, due.inherited, due.failing_before, due.offline, due.unchecked, t.version, r.tag, r.tag_rule, r.timeout,
          fleetwave.image_changes(t.apps, r.image, r.tag, r.digest, r.pin) as changes
     from due cross join rollout r join device_target_state t on t.device_uuid = due.device_uuid
    order by t.device_uuid for update of t
@@ -43,7 +45,7 @@ with rollout as (
                    then case when inherited = '[]' then 'on target' when offline then 'defer' else 'prove' end
                  when offline then 'defer'
                  when obstacle is not null then 'obstacle' else 'write' end as turn
-    from held cross join lateral fleetwave.tag_obstacle(tag, changes, tag_rule) obstacle
+    from held cross join lateral coalesce(fleetwave.tag_obstacle(tag, changes, tag_rule), unchecked) obstacle
 ), written as (
   update device_target_state t
      set apps = fleetwave.apply_changes(t.apps, s.changes), version = t.version + 1, updated_at = fleetwave.now()

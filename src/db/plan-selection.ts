@@ -1,3 +1,4 @@
+import { NO_ADDRESS } from '../domain/checks';
 import type { SelectedDevices } from '../domain/rules';
 import type { RolloutFacts } from './rollout-facts';
 import { TAKEN_BACK } from './take-over';
@@ -10,18 +11,19 @@ import { TOLD_UNPROVEN } from './unproven';
  * and cuts batches. Devices whose present version the tag rule does not let this one replace are left out with the reason;
  * so are those that an older rollout is about to bring a newer version, or a tag pushed late would undo it before it has
  * arrived; and those that a newer rollout has, or has brought its image, where this one comes to be planned late. Versions are
- * compared once for each tag, not for each device.
+ * compared once for each tag, not for each device. Where the policy has checks that are made at the device's address, one that
+ * has none could never be proven, and is left out.
  */
 export const PLAN_SELECTION = `with rule as materialized (
   select rules -> 'growth' as growth, coalesce(rules -> 'tagRule' ->> 'kind' = 'semver', false) as by_version,
          coalesce((rules -> 'tagRule' ->> 'allowDowngrade')::boolean, false) as allow_downgrade,
-         concat_ws(' ', image, tag, revision) as release,
+         concat_ws(' ', image, tag, revision) as release, fleetwave.has_probes(rules) as probed,
          make_interval(secs => (rules ->> 'offlineAfterSeconds')::float8) as offline_after, created_at
     from image_rollouts where id = $1
 ), newer as materialized (
   select r.id from image_rollouts r cross join rule where r.image = $2 and r.created_at > rule.created_at
 ), affected as materialized (
-  select t.device_uuid, d.tags, d.fleet_id, d.last_seen_at,
+  select t.device_uuid, d.tags, d.fleet_id, d.last_seen_at, d.address,
          fleetwave.image_changes(t.apps, $2, $3, $4, $5) as changes
     from device_target_state t join devices d on d.uuid = t.device_uuid
    where fleetwave.app_images(t.apps) @> array[$2::text] and d.is_active
@@ -54,8 +56,9 @@ export const PLAN_SELECTION = `with rule as materialized (
   select present.*, cardinality(present_tags) = 0 and not unproven as on_target,
          case when cardinality(present_tags) = 0 and not unproven then 'already on target' when has_newer then 'a newer rollout has it by now' else coalesce(
            (select by_tag ->> tag from unnest(present_tags) tag where by_tag ? tag limit 1),
-           case when starts_with(by_tag ->> coming_tag, 'downgrade') then (by_tag ->> coming_tag) || ', which another rollout is about to bring' end) end as left_out_reason
-    from present cross join obstacles
+           case when starts_with(by_tag ->> coming_tag, 'downgrade') then (by_tag ->> coming_tag) || ', which another rollout is about to bring' end,
+           case when probed and address is null then '${NO_ADDRESS}' end) end as left_out_reason
+    from present cross join obstacles cross join rule
 ), ordered as (
   select *, row_number() over (order by (last_seen_at is null or last_seen_at > fleetwave.now() - offline_after) desc,
                                         md5(device_uuid::text || release), device_uuid) as position

@@ -1,27 +1,49 @@
 import type { Pool } from 'pg';
 import {
+  probesOf,
+  resultsOf,
+  unmetCheck,
+  type CheckResult,
+  type HealthCheck,
+  type StoredResults,
+} from '../domain/checks';
+import {
+  afterSpoken,
+  judgeTold,
+  proofOf,
+  reportedChecks,
+  spokenResults,
+  type JudgedReport,
+  type Proof,
+} from '../domain/device-proof';
+import {
   afterFinding,
   findingOfWord,
   judgeReport,
+  runs,
   type Finding,
   type ProvesImage,
+  type ReportedService,
   type ServiceChange,
 } from '../domain/report';
 import { provesRelease, reportedServices } from '../domain/report-services';
+import { readRecreated } from './device-volumes';
+import { keepProof, moveDevice, type Touch } from './move-device';
 import type { DeviceStatus } from '../domain/rollout-states';
 
-/** Batches in which a device changed its state: their verdict may have changed. */
-export interface Touch {
-  rolloutId: string;
-  batch: number;
-}
+export type { Touch };
 
 /** A device's part in a rollout that has told it something and not let go of it. */
 interface ActiveRow {
   rolloutId: string;
   batch: number;
   status: DeviceStatus;
+  reason: string | null;
   changes: ServiceChange[];
+  proof: Partial<Proof>;
+  results: StoredResults;
+  /** Those of the rules; null in rollouts of older releases. */
+  checks: HealthCheck[] | null;
   /** Of the rollout, where it is known. */
   digest: string | null;
   targetVersion: number;
@@ -35,7 +57,7 @@ interface ActiveRow {
 }
 
 const ACTIVE_ROWS = `
-  select s.rollout_id as "rolloutId", s.batch, s.status, s.changes, r.digest, s.target_version as "targetVersion",
+  select s.rollout_id as "rolloutId", s.batch, s.status, s.reason, s.changes, s.proof, s.checks as results, r.rules -> 'checks' as checks, r.digest, s.target_version as "targetVersion",
          coalesce(b.soak_seconds, (r.rules ->> 'soakSeconds')::float8) as "soakSeconds",
          coalesce(extract(epoch from coalesce(r.paused_at, fleetwave.now()) - s.healthy_since), 0)::float8 as "healthySeconds",
          s.failing_before as "failingBefore", r.ended_at is not null as ended`;
@@ -54,8 +76,9 @@ export interface Report {
 
 /**
  * Stores a report and moves the device on in each active rollout it is part of. One statement where nothing changes, one
- * more for each change of state. A report is judged by the time it arrives, so it is always newer than the write it proves;
- * one that was on its way when the target was written still shows the old image and moves nothing.
+ * more for each change of state or of what has to be remembered. A report is judged by the time it arrives; one that was on
+ * its way when the target was written, or that an agent had queued, still shows the old image and moves nothing, and where it
+ * names a version older than the write, it says nothing of it, whatever it shows.
  */
 export async function acceptReport(pool: Pool, report: Report): Promise<{ touches: Touch[] }> {
   const rows = await pool.query<ActiveRow>(
@@ -74,10 +97,30 @@ export async function acceptReport(pool: Pool, report: Report): Promise<{ touche
   );
   if (report.apps === undefined) return { touches: [] };
   const services = reportedServices(report.apps);
-  return moveAll(pool, report.deviceUuid, rows.rows, (row) => ({
-    finding: judgeReport(row.changes, wantedOf(row), services, provesWanted(row)),
-    fetched: report.version !== null && report.version >= row.targetVersion,
-  }));
+  const said = reportedChecks(report.info['checks']);
+  return moveAll(pool, report.deviceUuid, rows.rows, async (row) => {
+    if (report.version !== null && report.version < row.targetVersion) return null;
+    const fetched = report.version !== null;
+    if (isGoingBack(row)) return { finding: judgeReport(row.changes, 'from', services, provesWanted(row)), fetched };
+    const { finding, proof } = await judgeServices(pool, report.deviceUuid, row, services);
+    // What it says of its checks is about the image that it runs.
+    const spoken = runs(finding) ? spokenResults(row.checks, said) : {};
+    return { finding: afterSpoken(finding, spoken), fetched, proof, spoken };
+  });
+}
+
+/** Where only another container tells of a restart, it is asked whether the agent makes such containers anew by itself. */
+async function judgeServices(
+  pool: Pool,
+  deviceUuid: string,
+  row: ActiveRow,
+  services: readonly ReportedService[],
+): Promise<JudgedReport> {
+  const told = { changes: row.changes, proof: proofOf(row.proof, row.targetVersion) };
+  const judged = judgeTold(told, services, provesWanted(row));
+  if (!judged.byContainerAlone) return judged;
+  const recreated = await readRecreated(pool, deviceUuid, services);
+  return judgeTold(told, services, provesWanted(row), recreated);
 }
 
 export interface HealthWord {
@@ -87,6 +130,10 @@ export interface HealthWord {
   status: 'healthy' | 'unhealthy' | 'updating' | 'failed' | 'rejected';
   image: string | null;
   message: string | null;
+  /** Its word for what went wrong, as `ErrImagePull`. */
+  reason?: string | null;
+  /** The check of the policy that it speaks of, instead of the whole device. */
+  check?: string | null;
 }
 
 /**
@@ -99,11 +146,38 @@ export async function acceptHealth(pool: Pool, word: HealthWord): Promise<{ touc
      ${FROM_ACTIVE.replace('where', 'left join device_current_state c on c.device_uuid = s.device_uuid where')}`,
     [word.deviceUuid],
   );
-  return moveAll(pool, word.deviceUuid, rows.rows, (row) => ({
-    finding: judgeWord(row, word),
+  return moveAll(pool, word.deviceUuid, rows.rows, (row) =>
+    word.check == null ? judgedWord(row, word) : judgedCheck(row, word, word.check),
+  );
+}
+
+function judgedWord(row: ActiveRow, word: HealthWord): Judged {
+  const finding = judgeWord(row, word);
+  const before = proofOf(row.proof, row.targetVersion);
+  return {
+    finding,
     fetched: true,
     meansItsTarget: word.image === null && !isGoingBack(row),
-  }));
+    ...(isGoingBack(row) || finding.kind === 'working' ? {} : { proof: { ...before, running: runs(finding) } }),
+  };
+}
+
+/**
+ * A word about one check counts where the device is known to run the image, or the word names that image: said of the one before
+ * it would prove the wrong thing.
+ */
+function judgedCheck(row: ActiveRow, word: HealthWord, check: string): Judged | null {
+  const { status, message, image } = word;
+  const proof = proofOf(row.proof, row.targetVersion);
+  const means = image === null ? proof.running : row.changes.every(provenBy(image, provesWanted(row), 'to'));
+  if (isGoingBack(row) || status === 'updating' || !means) return null;
+  const said = { [check]: { status: status === 'healthy' ? status : ('unhealthy' as const), message } };
+  const spoken = spokenResults(row.checks, said);
+  if (Object.keys(spoken).length === 0) return null;
+  const finding: Finding = proof.running
+    ? { kind: 'running' }
+    : { kind: 'working', reason: row.reason ?? 'a check is spoken for, the report is awaited' };
+  return { finding: afterSpoken(finding, spoken), fetched: true, proof, spoken };
 }
 
 function isGoingBack({ status }: ActiveRow): boolean {
@@ -120,15 +194,16 @@ function judgeWord(row: ActiveRow, word: HealthWord): Finding {
   );
   if (about.length === 0) return { kind: 'working', reason: 'reported the health of another service' };
   const { image } = word;
-  if (
-    image !== null &&
-    !about.every((change) => proves(change[wanted], change[wanted === 'to' ? 'from' : 'to'], image, null))
-  )
+  if (image !== null && !about.every(provenBy(image, proves, wanted)))
     return { kind: 'elsewhere', reason: `runs ${image}` };
   if (image === null && word.status === 'healthy' && row.reportedSinceWrite) {
     return judgeReport(about, wanted, reportedServices(row.apps), proves);
   }
-  return findingOfWord(word.status, word.message);
+  return findingOfWord(word.status, word.message, word.reason);
+}
+
+function provenBy(image: string, proves: ProvesImage, wanted: 'to' | 'from'): (change: ServiceChange) => boolean {
+  return (change) => proves(change[wanted], change[wanted === 'to' ? 'from' : 'to'], image, null);
 }
 
 /** Which of a change's two images a report is looked at for. */
@@ -146,53 +221,45 @@ interface Judged {
   fetched: boolean;
   /** It names no image, so it is about whatever the device's target holds by now. */
   meansItsTarget?: boolean;
+  /** What to remember of it; absent where it says nothing of that. */
+  proof?: Proof;
+  /** What was said of checks, by their names. */
+  spoken?: Record<string, CheckResult>;
 }
 
 async function moveAll(
   pool: Pool,
   deviceUuid: string,
   rows: readonly ActiveRow[],
-  judge: (row: ActiveRow) => Judged,
+  judge: (row: ActiveRow) => Judged | null | Promise<Judged | null>,
 ): Promise<{ touches: Touch[] }> {
   const touches: Touch[] = [];
   for (const row of rows) {
-    const { finding, fetched, meansItsTarget = false } = judge(row);
-    const next = afterFinding({ ...row, fetched }, finding);
-    if (next !== null && (await moveDevice(pool, deviceUuid, row, { ...next, meansItsTarget })))
+    const judged = await judge(row);
+    if (judged !== null && (await settleOn(pool, deviceUuid, row, judged)))
       touches.push({ rolloutId: row.rolloutId, batch: row.batch });
   }
   return { touches };
 }
 
-/**
- * Moves a device from the state and version it was judged in; if either changed meanwhile, or a newer rollout took it, somebody
- * else was first. A device that runs something else because its target was changed by somebody is not a failure of this
- * rollout, and one that only says that it is well proves what somebody gave it: the rollout lets go of it.
- */
-async function moveDevice(
-  pool: Pool,
-  deviceUuid: string,
-  row: ActiveRow,
-  next: { status: DeviceStatus; reason: string | null; meansItsTarget: boolean },
-): Promise<boolean> {
-  const moved = await pool.query(
-    `with target as (
-       select ($5 = 'failed' or $7) and fleetwave.revert_changes(t.apps, s.changes) is null as edited
-         from device_rollout_status s join device_target_state t on t.device_uuid = s.device_uuid
-        where s.rollout_id = $1 and s.device_uuid = $2
-     ), moved as (
-       update device_rollout_status
-          set status = case when edited then 'superseded' else $5 end, active = active and not edited, updated_at = fleetwave.now(),
-              reason = case when edited then 'its target was changed by someone else: left alone' else $6 end,
-              healthy_since = case when $5 = 'health_checking' then fleetwave.now() when $5 = 'completed' then healthy_since end,
-              failed_at = case when $5 = 'failed' and not edited then fleetwave.now() else failed_at end
-         from target
-        where rollout_id = $1 and device_uuid = $2 and status = $3 and target_version = $4 and active
-       returning batch, status, reason
-     )
-     insert into rollout_events (rollout_id, type, device_uuid, batch, actor, reason)
-     select $1, 'device.' || status, $2, batch, 'device', reason from moved`,
-    [row.rolloutId, deviceUuid, row.status, row.targetVersion, next.status, next.reason, next.meansItsTarget],
-  );
-  return moved.rowCount === 1;
+/** @returns whether the device came into another state. */
+async function settleOn(pool: Pool, deviceUuid: string, row: ActiveRow, judged: Judged): Promise<boolean> {
+  const { finding, fetched, meansItsTarget = false, spoken = {} } = judged;
+  const before = proofOf(row.proof, row.targetVersion);
+  const proof = judged.proof ?? before;
+  // What held for a container that is gone says nothing of the one that comes after it.
+  const forget = before.running && !proof.running;
+  const known = forget ? {} : resultsOf(row.results, row.targetVersion);
+  const results = { ...known, ...spoken };
+  const unmet = isGoingBack(row) ? null : unmetCheck(row.checks, results);
+  const probed = probesOf(row.checks).length > 0;
+  const next = afterFinding({ ...row, fetched, unmetCheck: unmet, probed }, finding);
+  const memory = {
+    proof: JSON.stringify(proof) === JSON.stringify(before) ? null : proof,
+    results: forget || Object.keys(spoken).length > 0 ? results : null,
+  };
+  const same = next !== null && next.status === row.status && next.reason === row.reason;
+  if (next !== null && !same) return moveDevice(pool, deviceUuid, row, { ...next, meansItsTarget, ...memory });
+  if (memory.proof !== null || memory.results !== null) await keepProof(pool, deviceUuid, row, memory);
+  return false;
 }

@@ -120,6 +120,8 @@ export interface RolloutDeviceRow {
   batch: number | null;
   status: DeviceStatus;
   reason: string | null;
+  /** Why it failed, in a word or two; null where it did not. */
+  cause: string | null;
   changes: { app_id: string; service: string | null; field: string; from: string; to: string }[];
   /** What the device's newest report says of the first service that changes. */
   reported: string | null;
@@ -151,7 +153,7 @@ export async function listRolloutDevices(
   filter: { status: DeviceStatus | undefined; batch: number | undefined; after: string | undefined; limit: number },
 ): Promise<RolloutDeviceRow[]> {
   const { rows } = await pool.query<RolloutDeviceRow>(
-    `select s.device_uuid, s.batch, s.status, s.reason, s.changes, reported.image as reported, s.tries, s.target_version, s.updated_at
+    `select s.device_uuid, s.batch, s.status, s.reason, case when s.failed_at is not null then fleetwave.failure_cause(s.status, s.reason) end as cause, s.changes, reported.image as reported, s.tries, s.target_version, s.updated_at
        from device_rollout_status s ${REPORTED}
       where s.rollout_id = $1 and ($3::text is null or s.status = $3) and ($4::int is null or s.batch = $4) and ($5::uuid is null or s.device_uuid > $5)
       order by s.device_uuid limit $2`,

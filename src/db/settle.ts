@@ -19,7 +19,8 @@ const CHUNK = 5000;
 /**
  * Moves on what only time decides, a few thousand devices a statement, in all batches: devices that soaked long enough are `completed`; past its
  * own deadline, one that is on its way is `timed_out`, or `unreachable` if nothing was heard of it since it was told, and one
- * that was put back by itself is `rollback_failed`. A soak that began in time may finish. Idempotent: a device leaves the
+ * that was put back by itself is `rollback_failed`. A soak that began in time may finish; where Fleetwave makes checks, by one that
+ * held at its end, unless a person has ended it (`soakSeconds` 0). Idempotent: a device leaves the
  * state it is selected by. `soakSeconds` null gives each device the soak of its own batch; a number is for `batch` alone.
  * @returns what is due in `batch`, or in all where it is null.
  */
@@ -33,7 +34,7 @@ export async function settleByTime(pool: Pool, input: SettleInput): Promise<Due>
 async function settleChunk(pool: Pool, input: SettleInput): Promise<Due & { taken: number }> {
   const done = await pool.query<Due & { taken: number }>(
     `with soaks as materialized (
-       select b.number as batch, r.status = 'rolling_back' as rolling_back,
+       select b.number as batch, r.status = 'rolling_back' as rolling_back, fleetwave.has_probes(r.rules) and coalesce($3::float8, 1) > 0 as probed,
               make_interval(secs => coalesce(case when b.number = coalesce($2, b.number) then $3::float8 end, b.soak_seconds, (r.rules ->> 'soakSeconds')::float8)) as soak,
               -- Clocks stand still while the rollout is paused.
               coalesce(r.paused_at, fleetwave.now()) as clock
@@ -42,6 +43,7 @@ async function settleChunk(pool: Pool, input: SettleInput): Promise<Due & { take
        select s.rollout_id, s.device_uuid, s.status from device_rollout_status s join soaks on soaks.batch = s.batch
         where s.rollout_id = $1
           and (s.status = 'health_checking' and s.healthy_since <= soaks.clock - soaks.soak
+                 and (not soaks.probed or s.checked_at >= s.healthy_since + soaks.soak)
                or s.status in ('scheduled', 'updating') and s.deadline_at <= soaks.clock
                or s.status = 'rolling_back' and s.deadline_at <= soaks.clock and not soaks.rolling_back)
         order by s.device_uuid limit ${CHUNK} for update of s

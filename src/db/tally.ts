@@ -1,9 +1,12 @@
 import type { Pool } from 'pg';
+import { causesSentence, type CauseCount } from '../domain/failure-causes';
 import type { CountedStatus, StatusCounts } from '../domain/verdict';
 
 export interface Tally {
   batch: StatusCounts;
   overall: StatusCounts;
+  /** Why devices failed, as a sentence; absent where none has, as in answers of older releases. */
+  causes?: { batch: string | null; overall: string | null };
 }
 
 /** The kind a device of `device_rollout_status s` is counted as: its state, but for those that CountedStatus tells apart. */
@@ -28,5 +31,35 @@ export async function tally(pool: Pool, rolloutId: string, batch: number | null)
     if (inBatch) result.batch[kind] = devices;
     result.overall[kind] = (result.overall[kind] ?? 0) + devices;
   }
+  const { failed = 0, timed_out: late = 0, unreachable = 0 } = result.overall;
+  if (failed + late + unreachable > 0) result.causes = await readCauses(pool, rolloutId, batch);
   return result;
+}
+
+/** Of `device_rollout_status s`: why it failed, where it did and was not failing before; also of those put back since. */
+const CAUSE = 'fleetwave.failure_cause(s.status, s.reason)';
+const FAILED_BY_IT = `s.failed_at is not null and s.status <> 'superseded' and not s.failing_before`;
+
+async function readCauses(pool: Pool, rolloutId: string, batch: number | null): Promise<NonNullable<Tally['causes']>> {
+  const { rows } = await pool.query<CauseCount & { inBatch: boolean }>(
+    `select $2::int is null or s.batch is not distinct from $2 as "inBatch", ${CAUSE} as cause, count(*)::int as devices
+       from device_rollout_status s where s.rollout_id = $1 and ${FAILED_BY_IT} group by 1, 2`,
+    [rolloutId, batch],
+  );
+  const overall = new Map<string, number>();
+  for (const { cause, devices } of rows) overall.set(cause, (overall.get(cause) ?? 0) + devices);
+  return {
+    batch: causesSentence(rows.filter((row) => row.inBatch)),
+    overall: causesSentence([...overall].map(([cause, devices]) => ({ cause, devices }))),
+  };
+}
+
+/** Failed devices of a rollout by cause, the most frequent first. */
+export async function countCauses(pool: Pool, rolloutId: string): Promise<CauseCount[]> {
+  const { rows } = await pool.query<CauseCount>(
+    `select ${CAUSE} as cause, count(*)::int as devices from device_rollout_status s
+      where s.rollout_id = $1 and ${FAILED_BY_IT} group by 1 order by 2 desc, 1 limit 20`,
+    [rolloutId],
+  );
+  return rows;
 }

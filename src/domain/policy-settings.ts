@@ -1,3 +1,4 @@
+import type { HealthCheck } from './checks';
 import {
   defaultRules,
   rulesForStrategy,
@@ -22,6 +23,22 @@ export type SettingsStep = ({ percent: number } | { count: number } | { tag: str
 export type SettingsTagRule =
   Exclude<TagRule, { kind: 'semver' }> | { kind: 'semver'; range: string; allow_downgrade?: boolean | undefined };
 
+/** A check as the API writes it. */
+export type SettingsCheck =
+  | { kind: 'container_running' }
+  | { kind: 'tcp'; port: number; timeout_seconds?: number | undefined }
+  | {
+      kind: 'http';
+      port: number;
+      path?: string | undefined;
+      status?: number | undefined;
+      timeout_seconds?: number | undefined;
+    }
+  | { kind: 'custom'; name: string };
+
+/** Seconds that one look may take. */
+const CHECK_TIMEOUT = 5;
+
 /** A policy's settings as stored: the API's own snake_case, only what was given. Defaults apply when a push is accepted. */
 export interface PolicySettings {
   tag_rule?: SettingsTagRule | undefined;
@@ -32,7 +49,7 @@ export interface PolicySettings {
     | {
         timeout_seconds?: number | undefined;
         soak_seconds?: number | undefined;
-        checks?: { kind: 'container_running' }[] | undefined;
+        checks?: SettingsCheck[] | undefined;
       }
     | undefined;
   max_failure_rate?: number | undefined;
@@ -73,6 +90,7 @@ export function toRules({
     batchDelaySeconds: settings.batch_delay_seconds ?? defaultRules.batchDelaySeconds,
     healthTimeoutSeconds: settings.health?.timeout_seconds ?? defaultRules.healthTimeoutSeconds,
     soakSeconds: settings.health?.soak_seconds ?? defaultRules.soakSeconds,
+    ...toChecks(settings.health?.checks),
     maxFailureRate: settings.max_failure_rate ?? defaultRules.maxFailureRate,
     maxFailures: settings.max_failures === undefined ? defaultRules.maxFailures : settings.max_failures,
     minSample: settings.min_sample ?? defaultRules.minSample,
@@ -110,7 +128,7 @@ export function effectiveSettings(policy: Pick<PolicyFacts, 'update_strategy' | 
     health: {
       timeout_seconds: rules.healthTimeoutSeconds,
       soak_seconds: rules.soakSeconds,
-      checks: [{ kind: 'container_running' }],
+      checks: (rules.checks ?? []).map(fromCheck),
     },
     max_failure_rate: rules.maxFailureRate,
     max_failures: rules.maxFailures,
@@ -126,6 +144,26 @@ export function effectiveSettings(policy: Pick<PolicyFacts, 'update_strategy' | 
     requires_approval: rules.requiresApproval,
     requires_approved_image: policy.settings.requires_approved_image ?? false,
   };
+}
+
+/** Whatever else is looked at, the container has to run. */
+function toChecks(checks: readonly SettingsCheck[] | undefined): Pick<RolloutRules, 'checks'> {
+  const given = (checks ?? []).map(toCheck).filter((check) => check.kind !== 'container_running');
+  return { checks: [{ kind: 'container_running' }, ...given] };
+}
+
+function toCheck(check: SettingsCheck): HealthCheck {
+  if (check.kind === 'container_running' || check.kind === 'custom') return check;
+  const { port, timeout_seconds: timeoutSeconds = CHECK_TIMEOUT } = check;
+  if (check.kind === 'tcp') return { kind: 'tcp', port, timeoutSeconds };
+  return { kind: 'http', port, path: check.path ?? '/', status: check.status ?? null, timeoutSeconds };
+}
+
+function fromCheck(check: HealthCheck): SettingsCheck {
+  if (check.kind === 'container_running' || check.kind === 'custom') return check;
+  const { kind, port, timeoutSeconds: timeout_seconds } = check;
+  if (kind === 'tcp') return { kind, port, timeout_seconds };
+  return { kind, port, path: check.path, ...(check.status === null ? {} : { status: check.status }), timeout_seconds };
 }
 
 function toTagRule(rule: SettingsTagRule): TagRule {

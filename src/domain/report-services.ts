@@ -29,7 +29,11 @@ function reportedService(appId: string, index: number, service: Record<string, u
     status: text(service['status']) ?? 'unknown',
     health: text(service['health']),
     digest: text(service['imageDigest']),
+    reason: text(service['reason']),
     message: text(service['message']),
+    containerId: text(service['containerId']),
+    restarts: count(service['restartCount']) ?? count(service['restarts']),
+    reportsVolumes: Array.isArray(config['volumes']),
   };
 }
 
@@ -78,6 +82,10 @@ function nameAndTag(reference: ImageReference): string {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function count(value: unknown): number | null {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null;
 }
 
 function text(value: unknown): string | null {

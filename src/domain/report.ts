@@ -1,3 +1,4 @@
+import { causeOf, namesCause, withCause } from './failure-causes';
 import type { DeviceStatus } from './rollout-states';
 
 /** What a rollout changed in one field of one service of a device, as `fleetwave.image_changes` gives it. */
@@ -22,12 +23,21 @@ export interface ReportedService {
   status: string;
   health: string | null;
   digest: string | null;
+  /** The agent's own word for what went wrong, as `ErrImagePull`. */
+  reason: string | null;
   message: string | null;
+  containerId: string | null;
+  /** How often its container was started again. */
+  restarts: number | null;
+  /** Agents of the late generation do. */
+  reportsVolumes: boolean;
 }
 
 /** What a report says about the services that a rollout changed. */
 export type Finding =
   | { kind: 'running' }
+  /** It runs, and was restarted since the report before. */
+  | { kind: 'restarted'; reason: string }
   | { kind: 'working'; reason: string }
   | { kind: 'failed'; reason: string }
   /** Still, or again, on another image. */
@@ -45,6 +55,9 @@ const FAILED_STATUSES = new Set([
   'crashloopbackoff',
   'errimagepull',
   'imagepullbackoff',
+  'startfailure',
+  'healthcheckfailed',
+  'oomkilled',
 ]);
 
 /**
@@ -57,7 +70,7 @@ export function judgeReport(
   services: readonly ReportedService[],
   provesImage: ProvesImage,
 ): Finding {
-  const rank: Record<Finding['kind'], number> = { failed: 3, elsewhere: 2, working: 1, running: 0 };
+  const rank: Record<Finding['kind'], number> = { failed: 3, elsewhere: 2, working: 1, restarted: 0, running: 0 };
   let worst: Finding = { kind: 'running' };
   for (const change of changes) {
     const finding = judgeService(change, wanted, services, provesImage);
@@ -73,22 +86,41 @@ function judgeService(
   provesImage: ProvesImage,
 ): Finding {
   const name = change.service ?? String(change.service_id ?? change.index);
-  const found = services.find((service) => service.appId === change.app_id && isService(change, service));
+  const found = services.find((service) => isServiceOf(change, service));
   if (found?.image == null) return { kind: 'elsewhere', reason: `service ${name} is not reported` };
-  if (!provesImage(change[wanted], change[wanted === 'to' ? 'from' : 'to'], found.image, found.digest))
-    return { kind: 'elsewhere', reason: `service ${name} runs ${found.image}` };
+  const cause = causeOf(found);
+  if (!provesImage(change[wanted], change[wanted === 'to' ? 'from' : 'to'], found.image, found.digest)) {
+    const subject = `service ${name} runs ${found.image}`;
+    // Why it still does is what its people want to know.
+    return { kind: 'elsewhere', reason: cause === null ? subject : withCause(cause, subject, found.message) };
+  }
   const status = found.status.toLowerCase();
-  const message = found.message === null ? '' : `: ${found.message}`;
   // As a device's own word says it: it refuses, and is not asked again.
-  if (status === 'rejected') return { kind: 'failed', reason: `rejected: ${name}${message}` };
-  if (FAILED_STATUSES.has(status)) return { kind: 'failed', reason: `${name} ${status}${message}` };
-  if (found.health?.toLowerCase() === 'unhealthy') return { kind: 'failed', reason: `${name} unhealthy${message}` };
-  if (status !== 'running') return { kind: 'working', reason: `${name} ${status}${message}` };
+  if (status === 'rejected') return { kind: 'failed', reason: withCause(null, `rejected: ${name}`, found.message) };
+  const reason = withCause(cause, `${name} ${status}`, found.message);
+  if (FAILED_STATUSES.has(status)) return { kind: 'failed', reason };
+  if (found.health?.toLowerCase() === 'unhealthy')
+    return { kind: 'failed', reason: withCause(cause ?? 'HealthCheckFailed', `${name} unhealthy`, found.message) };
+  if (status !== 'running') return { kind: 'working', reason };
   return { kind: 'running' };
 }
 
+/** The changed services that are reported on the wanted image, whatever their status. */
+export function servicesOnImage(
+  changes: readonly ServiceChange[],
+  services: readonly ReportedService[],
+  provesImage: ProvesImage,
+): { change: ServiceChange; service: ReportedService }[] {
+  return changes.flatMap((change) => {
+    const service = services.find((one) => isServiceOf(change, one));
+    const proven = service?.image != null && provesImage(change.to, change.from, service.image, service.digest);
+    return service !== undefined && proven ? [{ change, service }] : [];
+  });
+}
+
 /** By id where both sides have one, else by name, else by place: services of old documents may have neither. */
-function isService(change: ServiceChange, service: ReportedService): boolean {
+function isServiceOf(change: ServiceChange, service: ReportedService): boolean {
+  if (service.appId !== change.app_id) return false;
   if (change.service_id !== null && service.serviceId !== null)
     return String(change.service_id) === String(service.serviceId);
   if (change.service !== null && service.serviceName !== null) return change.service === service.serviceName;
@@ -105,6 +137,10 @@ export interface DeviceProgress {
   ended: boolean;
   /** It was failing before the rollout: to be back on the old image it does not have to be healthy there. */
   failingBefore: boolean;
+  /** What of the policy's checks does not hold, as a sentence; null where all do, and where there are none. */
+  unmetCheck: string | null;
+  /** Fleetwave looks for itself: then the soak is over after a look at its end, and not by a report. */
+  probed: boolean;
 }
 
 /** The state a finding moves a device to, and why, or null when it stays. Deadlines and retries are not decided here. */
@@ -112,17 +148,26 @@ export function afterFinding(
   device: DeviceProgress,
   finding: Finding,
 ): { status: DeviceStatus; reason: string | null } | null {
+  const { unmetCheck: unmet } = device;
   switch (device.status) {
     case 'scheduled':
     case 'updating':
-      if (finding.kind === 'running')
+      if (runs(finding)) {
+        if (unmet !== null) return { status: 'updating', reason: unmet };
         return { status: device.soakSeconds === 0 ? 'completed' : 'health_checking', reason: null };
+      }
       if (finding.kind === 'failed') return { status: 'failed', reason: finding.reason };
+      // An agent that says why it is not there yet is quoted at the deadline.
+      if (namesCause(finding.reason)) return { status: 'updating', reason: finding.reason };
       if (device.status === 'updating') return null;
       return finding.kind === 'working' || device.fetched ? { status: 'updating', reason: finding.reason } : null;
     case 'health_checking':
-      if (finding.kind === 'running')
-        return device.healthySeconds >= device.soakSeconds ? { status: 'completed', reason: null } : null;
+      if (runs(finding) && unmet !== null) return { status: 'updating', reason: unmet };
+      if (finding.kind === 'restarted') return { status: 'health_checking', reason: finding.reason };
+      if (finding.kind === 'running') {
+        const soaked = device.healthySeconds >= device.soakSeconds && !device.probed;
+        return soaked ? { status: 'completed', reason: null } : null;
+      }
       if (finding.kind === 'working') return { status: 'updating', reason: finding.reason };
       return { status: 'failed', reason: finding.kind === 'failed' ? finding.reason : `went back: ${finding.reason}` };
     case 'completed':
@@ -131,12 +176,12 @@ export function afterFinding(
       return finding.kind === 'elsewhere' ? { status: 'failed', reason: `went back: ${finding.reason}` } : null;
     case 'rolling_back':
     case 'rollback_failed': {
-      const isBack = finding.kind === 'running' || (device.failingBefore && finding.kind === 'failed');
+      const isBack = runs(finding) || (device.failingBefore && finding.kind === 'failed');
       return isBack ? { status: 'rolled_back', reason: null } : null;
     }
     case 'timed_out':
     case 'unreachable':
-      return device.ended && finding.kind === 'running'
+      return device.ended && runs(finding) && unmet === null
         ? { status: 'completed', reason: 'healthy after its rollout had ended' }
         : null;
     case 'pending':
@@ -148,20 +193,27 @@ export function afterFinding(
   }
 }
 
+type Running = Extract<Finding, { kind: 'running' | 'restarted' }>;
+export function runs(finding: Finding): finding is Running {
+  return finding.kind === 'running' || finding.kind === 'restarted';
+}
+
 /** A device's own word (`POST /device/:uuid/health`) as a finding; `image` decides whether it speaks of the wanted one. */
 export function findingOfWord(
   status: 'healthy' | 'unhealthy' | 'updating' | 'failed' | 'rejected',
   message: string | null,
+  cause: string | null = null,
 ): Finding {
-  const text = message === null ? '' : `: ${message}`;
+  const reason = withCause(causeOf({ status, reason: cause, message }), status, message);
   switch (status) {
     case 'healthy':
       return { kind: 'running' };
     case 'updating':
-      return { kind: 'working', reason: `updating${text}` };
+      return { kind: 'working', reason };
+    case 'rejected':
+      return { kind: 'failed', reason: withCause(null, status, message) };
     case 'unhealthy':
     case 'failed':
-    case 'rejected':
-      return { kind: 'failed', reason: `${status}${text}` };
+      return { kind: 'failed', reason };
   }
 }

@@ -1,3 +1,4 @@
+import type { HealthCheck } from './checks';
 import type { TagRule } from './tag-rules';
 import type { MaintenanceWindow } from './windows';
 
@@ -38,6 +39,8 @@ export interface RolloutRules {
   batchDelaySeconds: number;
   healthTimeoutSeconds: number;
   soakSeconds: number;
+  /** What has to hold besides the image. Absent in rollouts of older releases, which looked at the container alone. */
+  checks?: HealthCheck[];
   /** Share of attempted devices, 0 to 1, above which a batch fails. */
   maxFailureRate: number;
   /** Absolute number of failures above which a batch fails, whatever the share. */
@@ -87,6 +90,7 @@ export const defaultRules: RolloutRules = {
   batchDelaySeconds: 1800,
   healthTimeoutSeconds: 300,
   soakSeconds: 60,
+  checks: [{ kind: 'container_running' }],
   maxFailureRate: 0.2,
   maxFailures: null,
   minSample: 5,

@@ -4,6 +4,7 @@ import type { Pool } from 'pg';
 import { createActivities } from '../activities';
 import { defaultChunkSize } from '../activities/deps';
 import type { Config } from '../config';
+import { createProber } from '../probe/prober';
 import type { RegistryClient } from '../registry-client/client';
 import { bundlePath } from './bundle-path';
 
@@ -24,7 +25,7 @@ export function workerOptions(
     ...(existsSync(bundlePath())
       ? { workflowBundle: { codePath: bundlePath() } }
       : { workflowsPath: require.resolve('../workflows') }),
-    activities: createActivities({ pool, chunkSize: defaultChunkSize, registries }),
+    activities: createActivities({ pool, chunkSize: defaultChunkSize, registries, prober: createProber() }),
     maxConcurrentActivityTaskExecutions: Math.max(config.DATABASE_POOL_SIZE - SPARE_CONNECTIONS, 1),
     // The default of zero would cancel a chunk under way and run it again elsewhere; a chunk ends well within this.
     shutdownGraceTime: '8 seconds',

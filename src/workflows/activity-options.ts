@@ -30,6 +30,16 @@ export const asking = proxyActivities<Activities>({
 });
 
 /**
+ * Looks at devices, which fail on purpose until there is news: tries leave nothing in the history, so they may go on for as long
+ * as the policy says. Two seconds between them; which device is due is decided in the database.
+ */
+export const checking = proxyActivities<Activities>({
+  startToCloseTimeout: '5 minutes',
+  heartbeatTimeout: '1 minute',
+  retry: { initialInterval: '2 seconds', backoffCoefficient: 1 },
+});
+
+/**
  * A look at all that is watched of one registry, a question after the other. Given up after some tries: the next round
  * looks again, and nothing waits for it.
  */

@@ -219,7 +219,7 @@ const deviceWords = new Set<unknown>(['healthy', 'unhealthy', 'failed', 'rejecte
 
 /** Only what the database can take: an activity given anything else would be tried again for ever. */
 function deviceWord(payload: unknown): DeviceWord | null {
-  const { device, status, message } = (typeof payload === 'object' && payload !== null ? payload : {}) as Record<
+  const { device, status, message, check } = (typeof payload === 'object' && payload !== null ? payload : {}) as Record<
     string,
     unknown
   >;
@@ -228,6 +228,7 @@ function deviceWord(payload: unknown): DeviceWord | null {
     device,
     status: status as DeviceWord['status'],
     message: typeof message === 'string' ? message.slice(0, 500) : null,
+    ...(typeof check === 'string' ? { check: check.slice(0, 64) } : {}),
   };
 }
 

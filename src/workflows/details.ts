@@ -24,6 +24,7 @@ export function detailsOf(state: RolloutState): string {
     ...(counts.length === 0
       ? []
       : [`devices: ${counts.map(([name, devices]) => `${devices} ${words(name)}`).join(', ')}`]),
+    ...(view.failures === null ? [] : [`failed: ${plain(view.failures)}`]),
     `image: \`${state.input.image}:${state.input.tag}\``,
     ...(view.resolved === null ? [] : [`registry: ${plain(view.resolved)}`]),
     `rollout: \`${state.input.rolloutId}\``,

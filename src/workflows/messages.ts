@@ -63,6 +63,8 @@ export interface HealthPayload {
   device?: string;
   status?: 'healthy' | 'unhealthy' | 'failed' | 'rejected' | 'updating';
   message?: string;
+  /** A `custom` check of the policy that the word is about. */
+  check?: string;
 }
 
 export const pauseSignal = defineSignal<[CommandPayload?]>('pause');
@@ -90,6 +92,8 @@ export interface RolloutStatusView {
   since: string | null;
   until: string | null;
   next_rule: string | null;
+  /** Why devices failed so far: `2 ErrImagePull, 1 CrashLoopBackOff`; null where none has. */
+  failures: string | null;
   /** What its registry said of the tag, or why that is unknown; null before it was asked. */
   resolved: string | null;
   commands: Command[];

@@ -5,7 +5,7 @@ import { rollBack, type Ending } from './roll-back';
 import { devices, type Run } from './run';
 import { failedSoFar } from './state';
 import { checkStop, growingLooks, waitActive, whileRunning } from './waiting';
-import { read, type Judged } from './work';
+import { because, read, type Judged } from './work';
 
 /**
  * What the policy wants after a failed verdict: the ending, or null to go on. Whoever goes on does so in spite of the failures
@@ -63,7 +63,8 @@ export async function judgeSoFar(run: Run, rules: RolloutRules): Promise<Ending 
   for (;;) {
     const failed = failedSoFar(state);
     if (failed === null) return null;
-    const ending = await onFailure(run, rules, { ...failed, counts: state.counts });
+    const explanation = because(failed.explanation, state.causes);
+    const ending = await onFailure(run, rules, { ...failed, explanation, counts: state.counts });
     if (ending !== null) return ending;
   }
 }

@@ -3,6 +3,7 @@ import { defaultRules } from '../domain/rules';
 import { evidenceOf } from '../domain/verdict';
 import { planning, quick } from './activity-options';
 import { catchUp } from './catch-up';
+import { startChecks } from './checks';
 import { startChores } from './chores';
 import { listen } from './control';
 import { summaryOf } from './details';
@@ -32,10 +33,12 @@ export async function rollout(input: RolloutInput): Promise<{ status: string; re
   control.show();
   const run: Run = { state, control, recorder: startRecorder(state) };
   const chores = startChores(run);
+  const checks = startChecks(run);
   const ending = await endingOf(run);
   return CancellationScope.nonCancellable(async () => {
     // From here on a command does nothing and is told so.
     if (ending !== null) state.phase = ending.status;
+    await checks.end();
     await chores.end();
     return ending === null ? leave(run) : finish(run, ending);
   });

@@ -48,6 +48,8 @@ export interface RolloutState {
   batch: number | null;
   batches: number | null;
   counts: StatusCounts;
+  /** Why devices failed so far, as a sentence. */
+  causes: string | null;
   /** Failures in spite of which a person or the policy went on: no rule fires for them again. */
   excused: { batch: Excused; overall: Excused };
   /** Those of the plan, once there is one. */
@@ -85,6 +87,7 @@ export function initialState(input: RolloutInput): RolloutState {
     batch: null,
     batches: null,
     counts: {},
+    causes: null,
     excused: { batch: nobodyExcused, overall: nobodyExcused },
     rules: null,
     alreadyOnTarget: 0,
@@ -128,6 +131,7 @@ export function viewOf(state: RolloutState): RolloutStatusView {
     since: time(status === 'paused' ? state.pausedAt : state.waiting?.since),
     until: status === 'paused' ? null : time(state.waiting?.until),
     next_rule: state.waiting?.nextRule ?? null,
+    failures: state.causes,
     resolved: state.resolved,
     commands: availableCommands(status),
   };

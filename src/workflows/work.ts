@@ -119,7 +119,14 @@ function judge(
   const batch = withoutExcused(evidenceOf(seen.batch), excusedIn(state, scope));
   const overall = withoutExcused(evidenceOf(seen.overall), state.excused.overall);
   const judged = verdict(batch, overall, rules);
-  return judged.kind === 'wait' ? null : judged;
+  if (judged.kind === 'wait') return null;
+  const causes = judged.rule === 'rollout_failure_rate' ? seen.causes?.overall : seen.causes?.batch;
+  return judged.kind === 'fail' ? { ...judged, explanation: because(judged.explanation, causes) } : judged;
+}
+
+/** What fired, and what the devices say of it. */
+export function because(explanation: string, causes: string | null | undefined): string {
+  return causes == null ? explanation : `${explanation}: ${causes}`;
 }
 
 /** While some are on their way it is in progress; while all that is left waits for its time, scheduled. */
@@ -159,6 +166,7 @@ export async function read({ state, control }: Run, batch: number | null, soakSe
   ]);
   checkStop(state);
   state.counts = seen.overall;
+  state.causes = seen.causes?.overall ?? null;
   const { overall, batch: ofBatch } = state.excused;
   state.excused = {
     overall: stillExcused(evidenceOf(seen.overall), overall),
@@ -176,6 +184,7 @@ async function tell(run: Run, rules: RolloutRules, batch: number): Promise<Seen>
     await recorder.settled();
     const result = await untilStopped(state, () => apply(run, batch));
     state.counts = result.overall;
+    state.causes = result.causes?.overall ?? null;
     control.show();
     if (result.done) {
       const onTheirWay = evidenceOf(result.batch).attempted > evidenceOf(result.batch).settled;

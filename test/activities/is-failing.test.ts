@@ -32,6 +32,7 @@ const apps = (...services: object[]): object => ({ '1002': { services } });
 
 const STATUSES = [
   ...['exited', 'dead', 'failed', 'rejected', 'error', 'crashloopbackoff', 'errimagepull', 'imagepullbackoff'],
+  ...['startfailure', 'healthcheckfailed', 'oomkilled'],
   ...['running', 'starting', 'created', 'restarting', 'paused', 'pulling', 'updating', 'stopping', 'unknown', ''],
 ];
 

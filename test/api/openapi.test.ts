@@ -20,6 +20,11 @@ function* schemas(node: any): Generator<any> {
 const bodySchema = (method: string, path: string) =>
   document.paths[path][method].requestBody.content['application/json'].schema;
 
+async function takesCheck(check: object): Promise<number> {
+  const policy = { image_pattern: 'redis:*', update_strategy: 'staged', health: { checks: [check] } };
+  return (await rig.admin('POST', '/api/v1/image-policies', policy)).status;
+}
+
 /** For each pattern of the document, a value that must match it, and how the API is asked whether it takes the value. */
 const examples: Record<string, { value: string; take: (value: string) => Promise<number> }> = {
   '^[^\\u0000-\\u001f\\u007f]*$': {
@@ -38,6 +43,14 @@ const examples: Record<string, { value: string; take: (value: string) => Promise
   '^[^:\\u0000-\\u001f]{1,64}:[^\\u0000-\\u001f]{1,256}$': {
     value: 'ring:canary',
     take: async (value) => (await rig.admin('GET', `/api/v1/devices?tag=${value}`)).status,
+  },
+  '^\\/[!-~]*$': {
+    value: '/health?deep=1',
+    take: (value) => takesCheck({ kind: 'http', port: 80, path: value }),
+  },
+  '^[A-Za-z0-9][A-Za-z0-9._-]*$': {
+    value: 'cache-warm.2',
+    take: (value) => takesCheck({ kind: 'custom', name: value }),
   },
   '^([01]\\d|2[0-3]):[0-5]\\d$': {
     value: '23:59',

@@ -67,7 +67,16 @@ test('every field that works is stored, shown and becomes a rule', async () => {
       { percent: 100 },
     ],
     batch_delay_seconds: 5,
-    health: { timeout_seconds: 20, soak_seconds: 0, checks: [{ kind: 'container_running' }] },
+    health: {
+      timeout_seconds: 20,
+      soak_seconds: 0,
+      checks: [
+        { kind: 'container_running' },
+        { kind: 'tcp', port: 6379, timeout_seconds: 2 },
+        { kind: 'http', port: 80, path: '/health', status: 204, timeout_seconds: 15 },
+        { kind: 'custom', name: 'cache-warm' },
+      ],
+    },
     max_failure_rate: 0,
     max_failures: 3,
     min_sample: 1,
@@ -107,6 +116,12 @@ test('every field that works is stored, shown and becomes a rule', async () => {
     batchDelaySeconds: 5,
     healthTimeoutSeconds: 20,
     soakSeconds: 0,
+    checks: [
+      { kind: 'container_running' },
+      { kind: 'tcp', port: 6379, timeoutSeconds: 2 },
+      { kind: 'http', port: 80, path: '/health', status: 204, timeoutSeconds: 15 },
+      { kind: 'custom', name: 'cache-warm' },
+    ],
     maxFailureRate: 0,
     maxFailures: 3,
     minSample: 1,
@@ -155,20 +170,13 @@ test('auto shows one batch of all at once, manual that it waits for approval', a
   expect((await create({ update_strategy: 'manual' })).json.requires_approval).toBe(true);
 });
 
-describe('refused as not available in this release, naming the field', () => {
-  test.each([['a tcp check', { health: { checks: [{ kind: 'tcp', port: 6379 }] } }, 'health.checks.0.kind']])(
-    '%s',
-    async (_name, body, path) => {
-      const { status, json } = await create(body);
-      expect(status).toBe(422);
-      const named = json.errors.find((error: any) => error.path === path);
-      expect(named?.message).toMatch(/not available in this release/);
-    },
-  );
-});
-
 describe('refused as wrong', () => {
   test.each([
+    ['a check of no kind', { health: { checks: [{ kind: 'icmp' }] } }, 'health.checks.0.kind'],
+    ['a port that is none', { health: { checks: [{ kind: 'tcp', port: 65_536 }] } }, 'health.checks.0.port'],
+    ['a host in a check', { health: { checks: [{ kind: 'tcp', port: 1, host: 'a' }] } }, 'health.checks.0.host'],
+    ['a path that is none', { health: { checks: [{ kind: 'http', port: 1, path: 'a' }] } }, 'health.checks.0.path'],
+    ['a custom check with a space', { health: { checks: [{ kind: 'custom', name: 'a b' }] } }, 'health.checks.0.name'],
     ['no pattern', { image_pattern: undefined }, 'image_pattern'],
     ['a pattern that can match nothing', { image_pattern: 'Redis' }, 'image_pattern'],
     ['an unknown strategy', { update_strategy: 'yolo' }, 'update_strategy'],

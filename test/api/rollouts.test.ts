@@ -40,7 +40,7 @@ async function rollout(
 }
 
 function viewOf(id: string, status: RolloutStatusView['status']): RolloutStatusView {
-  const unknown = { waiting_for: 'resume', since: null, until: null, next_rule: null, resolved: null };
+  const unknown = { waiting_for: 'resume', since: null, until: null, next_rule: null, failures: null, resolved: null };
   return { rollout_id: id, status, batch: 3, batches: 3, counts: {}, ...unknown, commands: ['resume'] };
 }
 

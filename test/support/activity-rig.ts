@@ -4,6 +4,7 @@ import type { Pool } from 'pg';
 import { createActivities, type Activities } from '../../src/activities';
 import type { ActivityDeps } from '../../src/activities/deps';
 import { acceptReport } from '../../src/db/reports';
+import { createProber, type Prober } from '../../src/probe/prober';
 import { createTestDatabase } from './database';
 import { appWith, seedRollout, type SeededRollout } from './fleet-fixture';
 
@@ -11,6 +12,7 @@ export interface RigDevice {
   image?: string;
   timezone?: string;
   fleetId?: string;
+  address?: string;
   /** By the database's clock; absent: it was never seen. */
   seenSecondsAgo?: number;
   /** What it reports of its container before anything is told. */
@@ -41,13 +43,15 @@ export interface ActivityRig {
 export async function createActivityRig({
   chunkSize = 3,
   registriesOf,
+  prober = createProber(),
 }: {
   chunkSize?: number;
   registriesOf?: (pool: Pool) => NonNullable<ActivityDeps['registries']>;
+  prober?: Prober;
 } = {}): Promise<ActivityRig> {
   const { pool, drop } = await createTestDatabase();
   const registries = registriesOf?.(pool);
-  const activities = createActivities({ pool, chunkSize, ...(registries === undefined ? {} : { registries }) });
+  const activities = createActivities({ pool, chunkSize, prober, ...(registries === undefined ? {} : { registries }) });
   const act = Object.fromEntries(
     Object.entries(activities).map(([name, activity]) => [
       name,
@@ -75,10 +79,10 @@ export async function createActivityRig({
       }));
       await pool.query(
         `with given as (
-           select * from jsonb_to_recordset($1) as d (uuid uuid, apps jsonb, timezone text, "fleetId" text, "seenSecondsAgo" float8)
+           select * from jsonb_to_recordset($1) as d (uuid uuid, apps jsonb, timezone text, "fleetId" text, address text, "seenSecondsAgo" float8)
          ), made as (
-           insert into devices (uuid, timezone, fleet_id, last_seen_at)
-           select uuid, timezone, "fleetId", fleetwave.now() - make_interval(secs => "seenSecondsAgo") from given returning uuid
+           insert into devices (uuid, timezone, fleet_id, address, last_seen_at)
+           select uuid, timezone, "fleetId", address, fleetwave.now() - make_interval(secs => "seenSecondsAgo") from given returning uuid
          )
          insert into device_target_state (device_uuid, apps, version) select given.uuid, given.apps, 3 from given join made using (uuid)`,
         [JSON.stringify(list)],

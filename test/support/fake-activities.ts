@@ -1,3 +1,4 @@
+import { ApplicationFailure } from '@temporalio/common';
 import type { Activities } from '../../src/activities';
 import type { ResolveResult } from '../../src/activities/resolve';
 import { defaultRules, type RolloutRules } from '../../src/domain/rules';
@@ -36,6 +37,10 @@ export interface FakeWorld {
   /** What all devices look like when no batch is asked about; by default each batch as it was last seen. */
   overall?: (moment: Moment, planned: number) => StatusCounts;
   soakDue?: (moment: Moment) => number | null;
+  /** Why devices failed, wherever some are said to have. */
+  causes?: string;
+  /** What a look at the devices comes to, by how many there were and the time since the start; '' where nobody is on the way. */
+  checks?: (looked: number, seconds: number) => string;
   rollback?: (moment: { seconds: number; deadlinePassed: boolean }) => StatusCounts;
   /** What keeps so many devices of a batch from being told, at a moment since the rollout's start. */
   held?: (seconds: number, nowMs: number) => Held | null;
@@ -182,7 +187,15 @@ export function fakeActivities(world: FakeWorld, nowMs: () => Promise<number>): 
         overall: batch === null ? counts : overall(),
         soakDueSeconds: world.soakDue?.(moment) ?? null,
         deadlineSeconds: left > 0 ? left : null,
+        ...(world.causes === undefined ? {} : { causes: { batch: world.causes, overall: world.causes } }),
       };
+    },
+    async runChecks(input) {
+      const now = await call('runChecks', input);
+      const looked = calls.filter((made) => made.name === 'runChecks').length;
+      const outcome = world.checks?.(looked, Math.round(now - (startedAt ?? now))) ?? '';
+      if (outcome !== input.seen || outcome === '') return { outcome };
+      throw ApplicationFailure.create({ type: 'ChecksNotSettled', message: 'nothing to decide yet' });
     },
     async closeBatch(input) {
       await call('closeBatch', input);

@@ -42,7 +42,7 @@ export interface FieldStack extends TestStack {
   targets(devices: readonly DeviceCredentials[]): Promise<string[]>;
   version(device: DeviceCredentials): Promise<number>;
   /** Says that it runs what it is to run, or how that fares. */
-  report(device: DeviceCredentials, status?: string): Promise<void>;
+  report(device: DeviceCredentials, status?: string, more?: object): Promise<void>;
   deviceStates(id: string): Promise<Record<string, string>>;
   /** Data of the first event of a type. */
   event(id: string, type: string): Promise<Record<string, unknown>>;
@@ -127,9 +127,11 @@ export async function startFieldStack(): Promise<FieldStack> {
     target: async (device) => (await imageOf(device)).replace(/^.*?:(?=[^:/]+(@|$))/, ''),
     targets: (devices) => Promise.all(devices.map((device) => field.target(device))),
     version: async (device) => (await get<{ version: number }>(`/devices/${device.uuid}/target-state`)).version,
-    async report(device, status = 'running') {
+    async report(device, status = 'running', more = {}) {
       const service = { serviceId: 1, serviceName: 'redis', imageName: await imageOf(device), status };
-      await ask(device, 'PATCH', '/device/state', { [device.uuid]: { apps: { '1002': { services: [service] } } } });
+      await ask(device, 'PATCH', '/device/state', {
+        [device.uuid]: { apps: { '1002': { services: [service] } }, ...more },
+      });
     },
     async deviceStates(id) {
       const { devices } = await get<{ devices: { device_uuid: string; status: string }[] }>(`/rollouts/${id}/devices`);

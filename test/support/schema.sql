@@ -169,6 +169,25 @@ CREATE OR REPLACE FUNCTION fleetwave.clock()
 AS $function$select clock_timestamp()$function$
 ;
 
+CREATE OR REPLACE FUNCTION fleetwave.failure_cause(status text, given text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  select coalesce(
+    substring(reason from '^([A-Z][a-z0-9]*[A-Z][A-Za-z0-9]{0,38})(?:: |$)'),
+    case when reason ~ '^rejected(:|$)' then 'rejected'
+         when reason ~ '^silent ' then 'silent'
+         when given ~ '^went back' then 'went back'
+         when given ~ 'not healthy in time' then 'not healthy in time'
+         else coalesce(substring(reason from '^(unhealthy|failed)(?::|$)'), substring(reason from ' (exited|dead|failed|error)(?::|$)'),
+                       case when status = 'rollback_failed' then 'put back, not confirmed' else 'failed' end) end)
+    from (select regexp_replace(
+            case when status = 'rollback_failed' then coalesce(substring(given from '\((.*)\)$'), '') else coalesce(given, '') end,
+            '^(not healthy in time: |broke after it was healthy: |went back: )+', '') as reason) said
+$function$
+;
+
 CREATE OR REPLACE FUNCTION fleetwave.first_selectors(tags jsonb[], fleets text[], steps jsonb)
  RETURNS integer[]
  LANGUAGE sql
@@ -220,6 +239,15 @@ begin
   return (select coalesce(jsonb_agg(jsonb_build_object('count', counted) order by place), '[]')
             from unnest(counts) with ordinality as listed (counted, place));
 end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION fleetwave.has_probes(rules jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  select jsonb_path_exists(rules, '$.checks[*] ? (@.kind == "tcp" || @.kind == "http")')
 $function$
 ;
 
@@ -297,7 +325,7 @@ begin
   for change in select value from jsonb_array_elements(changes) loop
     services := reported -> (change ->> 'app_id') -> 'services';
     continue when services is null or jsonb_typeof(services) <> 'array';
-    -- Which service is meant is decided as isService does: agents report ids as text or number, or name a service alone.
+    -- Which service is meant is decided as isServiceOf does: agents report ids as text or number, or name a service alone.
     service := (
       select value from jsonb_array_elements(services) with ordinality as found (value, place)
        where jsonb_typeof(value) = 'object'
@@ -307,7 +335,8 @@ begin
                     then value ->> 'serviceName' = change ->> 'service'
                   else place - 1 = (change ->> 'index')::integer end
        order by place limit 1);
-    if lower(service ->> 'status') in ('exited', 'dead', 'failed', 'rejected', 'error', 'crashloopbackoff', 'errimagepull', 'imagepullbackoff')
+    if lower(service ->> 'status') in ('exited', 'dead', 'failed', 'rejected', 'error', 'crashloopbackoff', 'errimagepull', 'imagepullbackoff',
+                                      'startfailure', 'healthcheckfailed', 'oomkilled')
        or lower(service ->> 'health') = 'unhealthy' then
       return true;
     end if;
@@ -484,6 +513,15 @@ end
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION fleetwave.runs_target(proof jsonb, target_version bigint)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  select coalesce((proof ->> 'version')::bigint = target_version and (proof -> 'running')::boolean, false)
+$function$
+;
+
 CREATE OR REPLACE FUNCTION fleetwave.service_position(services jsonb, change jsonb)
  RETURNS integer
  LANGUAGE plpgsql
@@ -656,7 +694,10 @@ create table public.device_rollout_status (
   updated_at timestamp with time zone not null default now(),
   deadline_at timestamp with time zone,
   failing_before boolean not null default false,
-  deferred_at timestamp with time zone
+  deferred_at timestamp with time zone,
+  proof jsonb not null default '{}'::jsonb,
+  checks jsonb not null default '{}'::jsonb,
+  checked_at timestamp with time zone
 );
 
 create table public.device_target_state (
@@ -1164,6 +1205,8 @@ alter table public.webhook_sources add constraint webhook_sources_pkey PRIMARY K
 CREATE INDEX device_rollout_status_by_batch ON public.device_rollout_status USING btree (rollout_id, batch, status);
 
 CREATE INDEX device_rollout_status_deferred ON public.device_rollout_status USING btree (device_uuid) WHERE ((status = 'pending'::text) AND (deferred_at IS NOT NULL));
+
+CREATE INDEX device_rollout_status_failed ON public.device_rollout_status USING btree (rollout_id, batch) WHERE (failed_at IS NOT NULL);
 
 CREATE UNIQUE INDEX device_rollout_status_one_active ON public.device_rollout_status USING btree (device_uuid, image) WHERE active;
 

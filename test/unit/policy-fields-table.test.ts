@@ -10,6 +10,7 @@ const failures = 'test/integration/policy-fields-failures.test.ts';
 const times = 'test/integration/policy-fields-times.test.ts';
 const windows = 'test/integration/policy-fields-windows.test.ts';
 const plan = 'test/integration/policy-plan.test.ts';
+const checks = 'test/integration/policy-fields-checks.test.ts';
 const registry = 'test/integration/policy-fields-registry.test.ts';
 
 const shownBy: Record<string, [file: string, title: string]> = {
@@ -50,6 +51,14 @@ const shownBy: Record<string, [file: string, title: string]> = {
   'health.checks': [times, 'checks: with container_running the new image alone is not enough'],
   'health.checks.kind': [times, 'checks: with container_running the new image alone is not enough'],
   'health.checks.kind=container_running': [times, 'checks: with container_running the new image alone is not enough'],
+  'health.checks.kind=tcp': [checks, 'checks.tcp: a device whose port is closed is not healthy, however it reports'],
+  'health.checks.kind=http': [checks, 'checks.http: path and status decide'],
+  'health.checks.kind=custom': [checks, 'checks.custom: holds when it is spoken for by its name'],
+  'health.checks.port': [checks, 'checks.tcp: a device whose port is closed is not healthy, however it reports'],
+  'health.checks.path': [checks, 'checks.http: path and status decide'],
+  'health.checks.status': [checks, 'checks.http: path and status decide'],
+  'health.checks.timeout_seconds': [checks, 'checks.timeout_seconds: what does not answer in that time does not hold'],
+  'health.checks.name': [checks, 'checks.custom: holds when it is spoken for by its name'],
   max_failure_rate: [failures, 'of %d with one of two failed: %s'],
   max_failures: [failures, 'max_failures stops at so many, whatever the share'],
   min_sample: [failures, 'min_sample is how many have to be settled before the share is judged'],

@@ -25,6 +25,7 @@ function stateOf(
       tag: '7.5',
       status: status.status ?? 'in_progress',
       batches,
+      failures: [],
       created_at: '2026-01-01T00:00:00Z',
       temporal_url: 'http://t/1',
     },
@@ -133,6 +134,19 @@ describe('a rollout', () => {
       expect(text).not.toMatch(/updating|soaking|being put back|in progress|waiting for|next rule|\d to go/);
     }
     expect(rolloutLines(ended, 200, plainColors).join('\n')).toContain('20 not told');
+  });
+
+  test('says how many devices failed and why, also where lines are not redrawn', () => {
+    const state = stateOf([batch(1, 9, 'failed', { planned: 9, failed: 3 })]);
+    state.rollout.failures = [
+      { cause: 'ErrImagePull', devices: 2 },
+      { cause: 'CrashLoopBackOff', devices: 1 },
+    ];
+    const said = '3: 2 ErrImagePull, 1 CrashLoopBackOff';
+    expect(rolloutLines(state, 100, plainColors)).toContain(`  failed      ${said}`);
+    expect(changedLines(undefined, state)).toContain(`failed: ${said}`);
+    state.rollout.failures = [];
+    expect(rolloutLines(state, 100, plainColors).join('\n')).not.toMatch(/^ {2}failed /m);
   });
 
   test('says what its registry said, also after its end, and that no webhook told of it', () => {

@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { Agent, get, type IncomingHttpHeaders } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { builtFile } from '../../src/dev/fleetwave-process';
 import { freePort } from '../../src/dev/ports';
 import { createTestDatabase, type TestDatabase } from '../support/database';
@@ -13,6 +14,8 @@ import { until } from '../support/outage';
 const DEVICES = 10_000;
 /** Of them, those that ask the second process. */
 const ELSEWHERE = 500;
+/** A fleet does not come in one instant: so many at once. */
+const GROUP = 500;
 const ADMIN_TOKEN = 'admin-token-of-the-tests';
 const WAIT = 60;
 
@@ -94,12 +97,26 @@ const poll = (api: ApiProcess, device: Device, wait = WAIT) =>
     'if-none-match': device.etag ?? '"none yet"',
   });
 
+let repeated = 0;
+
+/** As an agent does: asks again when the time is over, and somewhat later when the API has too much to do. */
+async function news(api: ApiProcess, device: Device): Promise<Answer> {
+  for (;;) {
+    const answer = await poll(api, device);
+    if (answer.status === 200) return answer;
+    if (answer.status !== 304 && answer.status !== 503) throw new Error(`${answer.status}: ${answer.body}`);
+    repeated += 1;
+    if (answer.status === 503) await sleep(1000 + 4000 * Math.random());
+  }
+}
+
 async function metric({ url }: ApiProcess, name: string): Promise<number> {
   const { body } = await ask(`${url}/metrics`, {});
   return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(body)?.[1]);
 }
+/** Nearly all: where this takes more than a minute, somebody is always between two polls. */
 const held = (api: ApiProcess, count: number) =>
-  until(async () => (await metric(api, 'fleetwave_waiting_polls')) === count, 120_000);
+  until(async () => (await metric(api, 'fleetwave_waiting_polls')) >= count * 0.99, 120_000);
 
 const memory = ({ child }: ApiProcess) =>
   Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024);
@@ -116,7 +133,7 @@ async function createDevices({ url }: ApiProcess): Promise<Device[]> {
   return devices;
 }
 
-/** Calls for each, so many at once: a fleet does not come in one instant either. */
+/** Calls for each, so many at once. */
 async function forEach<T>(items: readonly T[], atOnce: number, call: (item: T) => Promise<unknown>): Promise<void> {
   const rest = items.values();
   const lane = async () => {
@@ -137,12 +154,16 @@ test('10,000 waiting polls on one process, and some on another, all get the new 
   const before = memory(api);
 
   const askedAt = performance.now();
-  const answers: Promise<Answer>[] = devices.map((device) => poll(api, device));
-  const elsewhere = devices.slice(0, ELSEWHERE).map((device) => poll(other, device));
-  await held(api, DEVICES);
+  const answers: Promise<Answer>[] = [];
+  for (let start = 0; start < DEVICES; start += GROUP) {
+    answers.push(...devices.slice(start, start + GROUP).map((device) => news(api, device)));
+    await held(api, answers.length);
+  }
+  const elsewhere = devices.slice(0, ELSEWHERE).map((device) => news(other, device));
   await held(other, ELSEWHERE);
   const waitingAfterMs = performance.now() - askedAt;
   const waiting = memory(api);
+  const count = await metric(api, 'fleetwave_waiting_polls');
 
   const writeAt = performance.now();
   await database.pool.query('update device_target_state set apps = $1, version = version + 1', [appWith('redis:7.5')]);
@@ -158,9 +179,9 @@ test('10,000 waiting polls on one process, and some on another, all get the new 
   expect(new Set(got.map(({ body }) => body.slice(2, 38))).size).toBe(DEVICES);
   expect(await metric(api, 'fleetwave_waiting_polls')).toBe(0);
   process.stdout.write(
-    `${DEVICES} waiting polls: all held ${(waitingAfterMs / 1000).toFixed(1)} s after they were sent; ` +
+    `${count} of ${DEVICES} polls held ${(waitingAfterMs / 1000).toFixed(1)} s after the first was sent; ` +
       `memory of the API ${before} MB before, ${waiting} MB with them, ${memory(api)} MB after; ` +
-      `the write took ${(writtenAt - writeAt).toFixed(0)} ms, the last device was answered ${(answeredAt - writtenAt).toFixed(0)} ms after it\n`,
+      `the write took ${(writtenAt - writeAt).toFixed(0)} ms, the last device was answered ${(answeredAt - writtenAt).toFixed(0)} ms after it; ${repeated} polls were repeated\n`,
   );
 
   // A stop answers those who wait, and does not wait for them.

@@ -1,7 +1,7 @@
-import { backOffMs } from './back-off';
+import { backOffMs } from '../back-off';
 import type { Containers } from './containers';
-import type { HttpClient } from './http-client';
-import { between, type Random } from './random';
+import type { HttpClient } from '../http-client';
+import { between, type Random } from '../random';
 import { parseTargetState } from './target-state';
 
 export interface DeviceOptions {

@@ -1,8 +1,8 @@
 import { defaultPace, type BehaviourOf, type Pace } from './behaviour';
 import { Containers } from './containers';
 import { SimulatedDevice, type Traffic } from './device';
-import { createHttpClient } from './http-client';
-import { createRandom } from './random';
+import { createHttpClient } from '../http-client';
+import { createRandom } from '../random';
 import { WakeQueue } from './wake-queue';
 
 export interface FleetOptions {

@@ -1,4 +1,4 @@
-import { between, createRandom, type Random } from './random';
+import { between, createRandom, type Random } from '../random';
 
 /**
  * How a device takes an update:

@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals';
-import type { BehaviourKind } from '../../../src/agent/behaviour';
-import { defaultPace } from '../../../src/agent/behaviour';
-import { Containers } from '../../../src/agent/containers';
-import { createRandom } from '../../../src/agent/random';
+import type { BehaviourKind } from '../../../../src/agent/simulator/behaviour';
+import { defaultPace } from '../../../../src/agent/simulator/behaviour';
+import { Containers } from '../../../../src/agent/simulator/containers';
+import { createRandom } from '../../../../src/agent/random';
 
 const apps = (imageName: string) => ({ '1002': { services: [{ serviceId: 2, serviceName: 'cache', imageName }] } });
 const reported = (imageName: string, status: string) => ({

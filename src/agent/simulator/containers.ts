@@ -1,5 +1,5 @@
 import { planUpdate, type BehaviourKind, type Pace, type UpdateStep } from './behaviour';
-import type { Random } from './random';
+import type { Random } from '../random';
 import type { TargetApps } from './target-state';
 
 /** A service as a report names it. Of the names, those are given that the target state gave. */

@@ -64,3 +64,27 @@ test('a service that is no longer wanted is gone from the next report', () => {
   containers.apply({}, 0);
   expect(containers.report()).toEqual({});
 });
+
+/** Image and state after each change, at most six of them. */
+function storyOf(kind: BehaviourKind): string[] {
+  const containers = containersOf(kind);
+  containers.apply(apps('redis:bad'), 0);
+  const story: string[] = [];
+  while (containers.nextChangeAt() < Number.POSITIVE_INFINITY && story.length < 6) {
+    containers.advance(containers.nextChangeAt());
+    const [service] = containers.report()['1002']?.services ?? [];
+    const digest = service?.imageDigest === undefined ? '' : ' other digest';
+    story.push(`${service?.imageName ?? ''} ${service?.status ?? ''}${digest}`);
+  }
+  return story;
+}
+
+test.each<[BehaviourKind, string[]]>([
+  ['healthy', ['redis:bad running']],
+  ['crashing', ['running', 'exited', 'running', 'exited', 'running', 'exited'].map((status) => `redis:bad ${status}`)],
+  ['rejecting', ['redis:bad rejected']],
+  ['reverting', ['redis:bad running', 'redis:7.0 running']],
+  ['wrong-digest', ['redis:bad running other digest']],
+])('what a %s device does with a new image', (kind, story) => {
+  expect(storyOf(kind)).toEqual(story);
+});

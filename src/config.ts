@@ -16,6 +16,12 @@ export const Settings = z.object({
     .url({ protocol: /^postgres(ql)?$/ })
     .optional()
     .describe('PostgreSQL 15 or newer. Unset, `npm start` runs an embedded one.'),
+  DATABASE_LISTEN_URL: z
+    .url({ protocol: /^postgres(ql)?$/ })
+    .optional()
+    .describe(
+      'PostgreSQL itself, where `DATABASE_URL` is a pooler in transaction mode, through which long polls hear nothing.',
+    ),
   DATABASE_POOL_SIZE: z.coerce
     .number()
     .int()
@@ -23,6 +29,13 @@ export const Settings = z.object({
     .max(200)
     .default(20)
     .describe('Connections each process may hold.'),
+  FLEETWAVE_WAITING_POLLS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(100_000)
+    .default(20_000)
+    .describe('Long polls that an API process holds at once; more are answered at once. 0 holds none.'),
   TEMPORAL_ADDRESS: z
     .string()
     .optional()

@@ -4,6 +4,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 export interface ClientResponse {
   status: number;
   etag: string | undefined;
+  retryAfterSeconds: number | undefined;
   body: string;
 }
 
@@ -42,7 +43,9 @@ export function createHttpClient(baseUrl: string, connections: number): HttpClie
       const options = { method, agent, headers: allHeaders, timeout: REQUEST_LIMIT_MS };
       const sent = start(new URL(prefix + path, base), options, (response) => {
         readText(response).then((text) => {
-          resolve({ status: response.statusCode ?? 0, etag: response.headers.etag, body: text });
+          const { etag, 'retry-after': after } = response.headers;
+          const retryAfterSeconds = after !== undefined && /^\d{1,6}$/.test(after) ? Number(after) : undefined;
+          resolve({ status: response.statusCode ?? 0, etag, retryAfterSeconds, body: text });
         }, reject);
       });
       sent.on('timeout', () => sent.destroy(new Error(`no answer within ${REQUEST_LIMIT_MS / 1000} s`)));

@@ -6,9 +6,9 @@ import type { ApiDeps } from './deps';
 import { assertDevice, authenticateDevice } from './device-auth';
 import { CheckName } from './check-fields';
 import { text, Uuid, UuidParams } from './fields';
+import { pollUntilNews, PollQuery } from './long-poll';
 import { HttpProblem } from './problem';
 import { route, type Route } from './route';
-import { matchesEtag, servedState } from './served-state';
 
 /** Agents add fields from version to version; what is not known is kept as `info`, within the body's limit. */
 const Report = z.looseObject({
@@ -61,7 +61,7 @@ export const Health = z
 
 /** What agents in the field call: both generations of the protocol, with one key a device. */
 export function agentRoutes(deps: ApiDeps): Route[] {
-  const { pool, lastSeen, watcher, metrics } = deps;
+  const { pool, lastSeen, targetWatch, watcher, metrics } = deps;
   const keyless = deps.config.FLEETWAVE_LEGACY_AGENTS === 'allow';
   return [
     route({
@@ -72,24 +72,39 @@ export function agentRoutes(deps: ApiDeps): Route[] {
       access: 'device',
       keyless,
       params: UuidParams,
+      query: PollQuery,
       answers: {
         200: {
           description: "The target state by the device's own uuid, with a strong ETag",
           schema: z.record(Uuid, z.object({ apps: z.record(z.string(), z.unknown()), version: z.number().int() })),
         },
-        304: { description: 'Nothing new since if-none-match' },
+        304: {
+          description:
+            'Nothing new since if-none-match; with retry-after where it was not waited for as long as asked: poll again then, not before',
+        },
       },
-      handle: async ({ params, deviceKey, request }) => {
-        const row = await readPolledState(pool, params.uuid);
-        await assertDevice(pool, row, deviceKey);
-        lastSeen.mark(params.uuid);
-        const { body, etag } = servedState(params.uuid, row?.apps ?? '{}', row?.version ?? 0);
-        const unchanged = matchesEtag(request.get('if-none-match'), etag);
-        metrics.polls.inc({ status: unchanged ? '304' : '200' });
-        const headers = { etag, 'cache-control': 'private, no-cache' };
-        return unchanged
+      handle: async ({ params: { uuid }, query, deviceKey, request }) => {
+        const poll = await pollUntilNews({
+          targetWatch,
+          uuid,
+          waitMs: query.wait * 1000,
+          request,
+          read: () => readPolledState(pool, uuid),
+          admit: async (row) => {
+            await assertDevice(pool, row, deviceKey);
+            lastSeen.mark(uuid);
+          },
+        });
+        if (poll.waited && poll.connected) lastSeen.mark(uuid);
+        metrics.polls.inc({ status: poll.unchanged ? '304' : '200' });
+        const headers = { etag: poll.etag, 'cache-control': 'private, no-cache', ...poll.headers };
+        return poll.unchanged
           ? { status: 304, headers }
-          : { status: 200, headers: { ...headers, 'content-type': 'application/json; charset=utf-8' }, body };
+          : {
+              status: 200,
+              headers: { ...headers, 'content-type': 'application/json; charset=utf-8' },
+              body: poll.body,
+            };
       },
     }),
     route({

@@ -7,6 +7,7 @@ import type { LastSeen } from './last-seen';
 import type { Metrics } from './metrics';
 import type { Operators } from './operators';
 import type { SecretsCheck } from './secrets-check';
+import type { TargetWatch } from './target-watch';
 import type { TemporalGateway } from './temporal';
 import type { Outside } from './verification/outside';
 
@@ -20,6 +21,8 @@ export interface ApiDeps {
   dispatcher: Pick<Dispatcher, 'wake'>;
   watcher: Pick<BatchWatcher, 'touched'>;
   lastSeen: LastSeen;
+  /** Holds long polls; unset, every poll is answered at once. */
+  targetWatch?: TargetWatch;
   operators: Operators;
   metrics: Metrics;
   /** Where keys and certificates of senders come from; unset, the network. */

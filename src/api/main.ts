@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import { ConfigError, loadConfig, type Config } from '../config';
 import { assertSchemaCurrent } from '../db/migrate';
 import { createPool } from '../db/pool';
+import { listenForTargetChanges } from '../db/target-changes';
 import { explainUnreachable } from '../db/unreachable';
 import { createLogger, type Logger } from '../log';
 import { createApp } from './app';
@@ -14,6 +15,7 @@ import { createOperators } from './operators';
 import { tellReturns } from './returns';
 import { createSecretsCheck } from './secrets-check';
 import { closeServer, listen } from './server';
+import { createTargetWatch, type TargetWatch } from './target-watch';
 import { createTemporalGateway } from './temporal';
 
 /** Above any request's own time, below the ten seconds that container engines wait. */
@@ -51,6 +53,25 @@ async function startApi(config: Config, log: Logger): Promise<RunningApi> {
     signal: (workflowId, name, payload) => temporal.signal(workflowId, name, payload),
   });
   const lastSeen = createLastSeen(pool, log, { written: tellReturns({ pool, log, temporal }) });
+  const targetChanges = listenForTargetChanges({
+    url: config.DATABASE_LISTEN_URL ?? config.DATABASE_URL,
+    pool,
+    log,
+    changed: (deviceUuids) => {
+      targetWatch.changed(deviceUuids);
+    },
+  });
+  const targetWatch: TargetWatch = createTargetWatch({
+    pool,
+    log,
+    limit: config.FLEETWAVE_WAITING_POLLS,
+    alive: (uuid) => {
+      lastSeen.mark(uuid);
+    },
+    changes: targetChanges,
+  });
+  const metrics = createMetrics(pool);
+  metrics.watchPolls(targetWatch, targetChanges);
   const readiness = { stopping: false };
   const operators = createOperators(pool, config.FLEETWAVE_ADMIN_TOKEN);
   const secretsCheck = createSecretsCheck({ pool, config, log });
@@ -66,8 +87,9 @@ async function startApi(config: Config, log: Logger): Promise<RunningApi> {
       dispatcher,
       watcher,
       lastSeen,
+      targetWatch,
       operators,
-      metrics: createMetrics(pool),
+      metrics,
       secretsCheck,
       readiness,
     }),
@@ -77,8 +99,9 @@ async function startApi(config: Config, log: Logger): Promise<RunningApi> {
 
   async function stop(): Promise<void> {
     readiness.stopping = true;
+    await targetWatch.stop();
     await closeServer(server, IN_FLIGHT_DEADLINE_MS);
-    await Promise.all([dispatcher.stop(), watcher.close(), lastSeen.stop()]);
+    await Promise.all([dispatcher.stop(), watcher.close(), lastSeen.stop(), targetChanges.stop()]);
     await temporal.close();
     await pool.end();
     log.info('API has stopped');

@@ -2,12 +2,16 @@ import type { NextFunction, Request, Response } from 'express';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Pool } from 'pg';
 import { missedEver } from '../db/reconcile-rounds';
+import type { TargetChanges } from '../db/target-changes';
+import type { TargetWatch } from './target-watch';
 
 export interface Metrics {
   registry: Registry;
   polls: Counter<'status'>;
   reports: Counter<'kind'>;
   deliveries: Counter<'kind' | 'outcome' | 'status'>;
+  /** Tells how many polls are held, and whether changes are heard. */
+  watchPolls(targetWatch: Pick<TargetWatch, 'waiting'>, changes: Pick<TargetChanges, 'isListening'>): void;
   /** Middleware that counts every answer by its route, never by its URL: uuids would make a series each. */
   observe: (request: Request, response: Response, next: NextFunction) => void;
 }
@@ -65,6 +69,24 @@ export function createMetrics(pool: Pool): Metrics {
       labelNames: ['kind', 'outcome', 'status'] as const,
       registers,
     }),
+    watchPolls(targetWatch, changes) {
+      new Gauge({
+        name: 'fleetwave_waiting_polls',
+        help: 'Long polls that are held until their target changes',
+        registers,
+        collect() {
+          this.set(targetWatch.waiting());
+        },
+      });
+      new Gauge({
+        name: 'fleetwave_target_changes_heard',
+        help: '1 while PostgreSQL tells this process of changed targets; 0 makes long polls some seconds late',
+        registers,
+        collect() {
+          this.set(changes.isListening() ? 1 : 0);
+        },
+      });
+    },
     observe: (request, response, next) => {
       const end = requests.startTimer({ method: request.method });
       response.on('close', () => {

@@ -12,6 +12,7 @@ import { describeImages } from './image-command';
 import { addPushes } from './push-options';
 import { listRollouts, showRollout, type ListOptions, type ShowOptions } from './rollout-commands';
 import { runPart, type Part } from './run-part';
+import { addSimulate } from './simulate-options';
 import type { Terminal } from './terminal';
 
 export interface ProgramOptions {
@@ -49,6 +50,7 @@ Examples:
   $ fleetwave trigger redis:7.5-alpine --plan-hash <hash>
   $ fleetwave pause latest --reason "looks odd"
   $ fleetwave rollback latest                   also after it has ended
+  $ fleetwave simulate --devices 500            a fleet to try it with; Ctrl-C takes it away again
   $ fleetwave image redis:7 ghcr.io/acme/app@sha256:…
 
 Exit codes:
@@ -86,6 +88,7 @@ export async function runCommandLine(args: readonly string[], options: ProgramOp
     .addHelpText('after', HELP_TEXT);
 
   addParts(program, finish);
+  addSimulate(program, terminal);
   addImage(program, options, finish);
   addWebhook(program, terminal, finish);
   addRollouts(program, terminal, finish);

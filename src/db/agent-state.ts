@@ -21,15 +21,41 @@ export interface PolledState extends DeviceKeys {
   version: number;
 }
 
+const POLLED = `${KEYS}, coalesce(s.apps::text, '{}') as apps, coalesce(s.version, 0) as version`;
+
 /** All that a poll needs, its authentication included, in one read by primary key. */
 export async function readPolledState(pool: Pool, uuid: string): Promise<PolledState | null> {
   const { rows } = await pool.query<PolledState>({
     name: 'poll',
-    text: `select ${KEYS}, coalesce(s.apps::text, '{}') as apps, coalesce(s.version, 0) as version
-             from devices d left join device_target_state s on s.device_uuid = d.uuid where d.uuid = $1`,
+    text: `select ${POLLED} from devices d left join device_target_state s on s.device_uuid = d.uuid where d.uuid = $1`,
     values: [uuid],
   });
   return rows[0] ?? null;
+}
+
+/** A device that waits, and the version it was served; null where it is to be read whatever it has. */
+export interface KnownVersion {
+  uuid: string;
+  version: number | null;
+}
+
+/**
+ * Of devices that wait, those that must hear something, by their place in `known`: another version, switched off, or gone
+ * (null). One statement for all of them, and only what changed is read whole.
+ */
+export async function readChangedStates(
+  pool: Pool,
+  known: readonly KnownVersion[],
+): Promise<Map<number, PolledState | null>> {
+  const { rows } = await pool.query<PolledState & { place: number; gone: boolean }>({
+    name: 'changed-states',
+    text: `select w.place, d.uuid is null as gone, ${POLLED}
+             from unnest($1::uuid[], $2::bigint[]) with ordinality as w (uuid, version, place)
+             left join devices d on d.uuid = w.uuid left join device_target_state s on s.device_uuid = w.uuid
+            where d.uuid is null or not d.is_active or coalesce(s.version, 0) is distinct from w.version`,
+    values: [known.map(({ uuid }) => uuid), known.map(({ version }) => version)],
+  });
+  return new Map(rows.map(({ place, gone, ...state }) => [place - 1, gone ? null : state]));
 }
 
 export async function readDeviceKeys(pool: Pool, uuid: string): Promise<DeviceKeys | null> {

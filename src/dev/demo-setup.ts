@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { ApiClient } from '../cli/api-client';
 import { loadConfig, type Config } from '../config';
-import type { DeviceCredentials } from '../agent/fleet';
+import type { DeviceCredentials } from '../agent/simulator/fleet';
 import { affectedDevices, lookAlikes } from './demo-fleet';
 
 /**

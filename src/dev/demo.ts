@@ -1,8 +1,8 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { mixedBehaviour } from '../agent/behaviour';
-import { startFleet } from '../agent/fleet';
+import { mixedBehaviour } from '../agent/simulator/behaviour';
+import { startFleet } from '../agent/simulator/fleet';
 import { createApiClient } from '../cli/api-client';
 import type { RolloutState } from '../cli/rollout-view';
 import type { Terminal } from '../cli/terminal';

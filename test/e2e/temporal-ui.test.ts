@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Client, Connection } from '@temporalio/client';
 import type { Pool } from 'pg';
 import { z } from 'zod';
-import { startFleet, type Fleet } from '../../src/agent/fleet';
+import { startFleet, type Fleet } from '../../src/agent/simulator/fleet';
 import { createApiClient, type ApiClient } from '../../src/cli/api-client';
 import { createPool } from '../../src/db/pool';
 import { demoConfig, demoEnvironment } from '../../src/dev/demo-setup';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import type { DeviceCredentials } from '../../src/agent/fleet';
+import type { DeviceCredentials } from '../../src/agent/simulator/fleet';
 import { runCommandLine } from '../../src/cli/program';
 import { appWith } from '../support/fleet-fixture';
 import { digestOf, envelope } from '../support/intake';

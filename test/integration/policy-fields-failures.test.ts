@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { DeviceCredentials } from '../../src/agent/fleet';
+import type { DeviceCredentials } from '../../src/agent/simulator/fleet';
 import { quick, startFieldStack, type FieldStack } from '../support/field-stack';
 
 /** Fields that say what a failure is and what becomes of it, as seen from outside. */

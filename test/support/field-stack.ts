@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import type { DeviceCredentials } from '../../src/agent/fleet';
+import type { DeviceCredentials } from '../../src/agent/simulator/fleet';
 import { appWith } from './fleet-fixture';
 import { digestOf, envelope } from './intake';
 import { until } from './outage';

@@ -621,6 +621,32 @@ end
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION fleetwave.tell_device_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform pg_notify('fleetwave_target', old.uuid::text);
+  return null;
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION fleetwave.tell_target_changes()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+declare
+  payload text;
+begin
+  select case when count(*) > 200 then 'many' else string_agg(device_uuid::text, ',') end into payload
+    from (select device_uuid from changed limit 201) few;
+  if payload is not null then
+    perform pg_notify('fleetwave_target', payload);
+  end if;
+  return null;
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION fleetwave.version_obstacle(pushed text, present text, allow_downgrade boolean)
  RETURNS text
  LANGUAGE plpgsql
@@ -1268,7 +1294,13 @@ CREATE INDEX webhook_requests_by_age ON public.webhook_requests USING btree (rec
 
 -- Triggers
 
+CREATE TRIGGER device_target_state_tell_insert AFTER INSERT ON public.device_target_state REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION fleetwave.tell_target_changes();
+
+CREATE TRIGGER device_target_state_tell_update AFTER UPDATE ON public.device_target_state REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION fleetwave.tell_target_changes();
+
 CREATE TRIGGER device_target_state_version_grows BEFORE UPDATE ON public.device_target_state FOR EACH ROW WHEN ((new.version < old.version)) EXECUTE FUNCTION fleetwave.refuse_version_going_back();
+
+CREATE TRIGGER devices_tell_change AFTER DELETE OR UPDATE OF is_active, api_key_hash ON public.devices FOR EACH ROW EXECUTE FUNCTION fleetwave.tell_device_change();
 
 CREATE TRIGGER image_rollouts_wake_queued AFTER UPDATE OF ended_at ON public.image_rollouts FOR EACH ROW WHEN (((old.ended_at IS NULL) AND (new.ended_at IS NOT NULL))) EXECUTE FUNCTION fleetwave.wake_queued();
 

@@ -1,4 +1,4 @@
-import { between, createRandom, type Random } from './random';
+import { between, createRandom, type Random } from '../random';
 
 /**
  * How a device takes an update:
@@ -6,9 +6,23 @@ import { between, createRandom, type Random } from './random';
  * - `failing` reports the new image as `exited`, and runs well again once it is put back;
  * - `slow` ends well, but late;
  * - `silent` takes the update and is not heard of again (for `silentForMs`, if that is given);
- * - `flapping` runs, exits, runs, exits, ... and stays up in the end.
+ * - `flapping` runs, exits, runs, exits, ... and stays up in the end;
+ * - `crashing` does so for ever;
+ * - `rejecting` refuses the new image;
+ * - `reverting` runs it, and goes back to the old one later on its own;
+ * - `wrong-digest` runs something else under the new image's name.
  */
-export const behaviourKinds = ['healthy', 'failing', 'slow', 'silent', 'flapping'] as const;
+export const behaviourKinds = [
+  'healthy',
+  'failing',
+  'slow',
+  'silent',
+  'flapping',
+  'crashing',
+  'rejecting',
+  'reverting',
+  'wrong-digest',
+] as const;
 export type BehaviourKind = (typeof behaviourKinds)[number];
 
 export interface Pace {
@@ -18,6 +32,8 @@ export interface Pace {
   slowUpdateMs: readonly [number, number];
   /** How long a flapping container stays up or down. */
   flapMs: number;
+  /** How long a reverting device runs the new image; absent, 5 s. */
+  revertAfterMs?: number;
   /** After this a silent device is heard again; absent, never. */
   silentForMs?: number;
 }
@@ -28,17 +44,25 @@ export const defaultPace: Pace = { updateMs: [400, 1800], slowUpdateMs: [6000, 9
 /** One thing that happens to a container, counted from the moment the device saw its new image. */
 export interface UpdateStep {
   afterMs: number;
-  /** Docker's container state, as agents report it. */
-  status: 'running' | 'exited';
+  /** Docker's container state, as agents report it, or the device's refusal. */
+  status: 'running' | 'exited' | 'rejected';
+  /** The image that the container had before, again. */
+  previous?: true;
+  digest?: string;
 }
 
 export interface UpdatePlan {
   steps: readonly UpdateStep[];
   /** From now on, and for how long, the device says nothing; 0 for a device that keeps talking. */
   silentMs: number;
+  /** After the last step the container exits and runs in turn, so long each, for ever. */
+  loopMs?: number;
 }
 
 const FLAPS = 4;
+const REVERT_AFTER_MS = 5000;
+/** Of no image that there is. */
+const WRONG_DIGEST = `sha256:${'0'.repeat(64)}`;
 
 /** What one device does with one new image. Pure: the same random numbers give the same plan. */
 export function planUpdate(kind: BehaviourKind, random: Random, pace: Pace = defaultPace): UpdatePlan {
@@ -55,6 +79,20 @@ export function planUpdate(kind: BehaviourKind, random: Random, pace: Pace = def
         steps: [{ afterMs: startedMs, status: 'running' }],
         silentMs: pace.silentForMs ?? Number.POSITIVE_INFINITY,
       };
+    case 'crashing':
+      return { steps: [{ afterMs: startedMs, status: 'running' }], silentMs: 0, loopMs: pace.flapMs };
+    case 'rejecting':
+      return { steps: [{ afterMs: startedMs, status: 'rejected' }], silentMs: 0 };
+    case 'reverting':
+      return {
+        steps: [
+          { afterMs: startedMs, status: 'running' },
+          { afterMs: startedMs + (pace.revertAfterMs ?? REVERT_AFTER_MS), status: 'running', previous: true },
+        ],
+        silentMs: 0,
+      };
+    case 'wrong-digest':
+      return { steps: [{ afterMs: startedMs, status: 'running', digest: WRONG_DIGEST }], silentMs: 0 };
     case 'flapping': {
       const steps: UpdateStep[] = [{ afterMs: startedMs, status: 'running' }];
       for (let flap = 0; flap < FLAPS; flap += 1) {

@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals';
-import type { BehaviourKind } from '../../../src/agent/behaviour';
-import { defaultPace } from '../../../src/agent/behaviour';
-import { Containers } from '../../../src/agent/containers';
-import { createRandom } from '../../../src/agent/random';
+import type { BehaviourKind } from '../../../../src/agent/simulator/behaviour';
+import { defaultPace } from '../../../../src/agent/simulator/behaviour';
+import { Containers } from '../../../../src/agent/simulator/containers';
+import { createRandom } from '../../../../src/agent/random';
 
 const apps = (imageName: string) => ({ '1002': { services: [{ serviceId: 2, serviceName: 'cache', imageName }] } });
 const reported = (imageName: string, status: string) => ({
@@ -63,4 +63,28 @@ test('a service that is no longer wanted is gone from the next report', () => {
   const containers = containersOf('healthy');
   containers.apply({}, 0);
   expect(containers.report()).toEqual({});
+});
+
+/** Image and state after each change, at most six of them. */
+function storyOf(kind: BehaviourKind): string[] {
+  const containers = containersOf(kind);
+  containers.apply(apps('redis:bad'), 0);
+  const story: string[] = [];
+  while (containers.nextChangeAt() < Number.POSITIVE_INFINITY && story.length < 6) {
+    containers.advance(containers.nextChangeAt());
+    const [service] = containers.report()['1002']?.services ?? [];
+    const digest = service?.imageDigest === undefined ? '' : ' other digest';
+    story.push(`${service?.imageName ?? ''} ${service?.status ?? ''}${digest}`);
+  }
+  return story;
+}
+
+test.each<[BehaviourKind, string[]]>([
+  ['healthy', ['redis:bad running']],
+  ['crashing', ['running', 'exited', 'running', 'exited', 'running', 'exited'].map((status) => `redis:bad ${status}`)],
+  ['rejecting', ['redis:bad rejected']],
+  ['reverting', ['redis:bad running', 'redis:7.0 running']],
+  ['wrong-digest', ['redis:bad running other digest']],
+])('what a %s device does with a new image', (kind, story) => {
+  expect(storyOf(kind)).toEqual(story);
 });

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { WakeQueue } from '../../../src/agent/wake-queue';
+import { WakeQueue } from '../../../../src/agent/simulator/wake-queue';
 
 test('sleepers come out by time, and only those that are due', () => {
   fc.assert(

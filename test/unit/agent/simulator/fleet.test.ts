@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { startFleet, type Fleet } from '../../../src/agent/fleet';
+import { startFleet, type Fleet } from '../../../../src/agent/simulator/fleet';
 
 /** What the API does when it is unwell cannot be asked of a healthy one, so this server stands in for a failing proxy. */
 let server: Server;

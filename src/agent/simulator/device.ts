@@ -1,7 +1,7 @@
-import { backOffMs } from './back-off';
+import { backOffMs } from '../back-off';
 import type { Containers } from './containers';
-import type { HttpClient } from './http-client';
-import { between, type Random } from './random';
+import type { HttpClient } from '../http-client';
+import { between, type Random } from '../random';
 import { parseTargetState } from './target-state';
 
 export interface DeviceOptions {
@@ -13,7 +13,20 @@ export interface DeviceOptions {
   pollIntervalMs: number;
   /** A report without news is sent this often; one with news at once. */
   reportIntervalMs: number;
+  /** How long a poll may be held; 0 for plain polls. */
+  waitSeconds: number;
+  offline: OfflineTimes | undefined;
 }
+
+/** Now and then the device is off for a while: neither heard nor hearing, its containers going on. */
+export interface OfflineTimes {
+  everyMs: number;
+  forMs: number;
+  /** Where in its cycle the device begins. */
+  phaseMs: number;
+}
+
+const SHORT_PAUSE_MS = 500;
 
 /** Shared by the devices of a fleet, which only add to it. */
 export interface Traffic {
@@ -54,8 +67,11 @@ export class SimulatedDevice {
 
   async step(now: number): Promise<void> {
     if (this.containers.advance(now)) this.#reportAt = now;
+    this.containers.silentUntil = Math.max(this.containers.silentUntil, offlineUntil(this.#options.offline, now));
     if (now >= this.containers.silentUntil) {
       try {
+        // A report that is due would wait for as long as a poll is held.
+        if (this.#options.waitSeconds > 0 && now >= this.#reportAt) await this.#report(now);
         if (now >= this.#pollAt) await this.#poll(now);
         if (now >= this.#reportAt && now >= this.containers.silentUntil) await this.#report(now);
       } catch (error) {
@@ -71,17 +87,30 @@ export class SimulatedDevice {
     const { client, uuid, pollIntervalMs, random } = this.#options;
     const conditional =
       this.#etag === undefined ? {} : { 'if-none-match': this.#etag, 'cache-control': 'no-cache', pragma: 'no-cache' };
+    const wait = this.#waitSeconds(now);
     const answer = await client.send({
       method: 'GET',
-      path: `/api/v1/device/${uuid}/state`,
+      path: `/api/v1/device/${uuid}/state${wait > 0 ? `?wait=${wait}` : ''}`,
       headers: { ...this.#headers(), ...conditional },
     });
     if (answer.status !== 200 && answer.status !== 304)
       throw new Error(`poll answered ${answer.status}: ${answer.body.slice(0, 200)}`);
     this.#failures = 0;
-    this.#pollAt = now + pollIntervalMs * between(random, 0.9, 1.1);
+    // A poll that was held has taken its time, and one that was too short to be held is soon followed by another.
+    const answeredAt = wait > 0 ? performance.now() : now;
+    const pause = this.#options.waitSeconds > 0 ? (wait > 0 ? 0 : SHORT_PAUSE_MS) : pollIntervalMs;
+    this.#pollAt = answeredAt + pause * between(random, 0.9, 1.1);
+    if (answer.retryAfterSeconds !== undefined) this.#pollAt = answeredAt + answer.retryAfterSeconds * 1000;
     if (answer.status === 304) this.#traffic.notModified += 1;
-    else this.#take(answer.body, answer.etag, now);
+    else this.#take(answer.body, answer.etag, answeredAt);
+  }
+
+  /** No longer than until it has something else to do. */
+  #waitSeconds(now: number): number {
+    const { waitSeconds, offline } = this.#options;
+    if (waitSeconds === 0 || this.#etag === undefined) return 0;
+    const next = Math.min(this.#reportAt, this.containers.nextChangeAt(), nextOfflineAt(offline, now));
+    return Math.max(0, Math.min(waitSeconds, Math.floor((next - now) / 1000)));
   }
 
   /** As the field's agents do, compares `apps` by text and not the ETag: the same apps announced again change nothing. */
@@ -127,4 +156,16 @@ export class SimulatedDevice {
     this.#pollAt = Math.max(this.#pollAt, retryAt);
     if (this.#reportAt < retryAt) this.#reportAt = retryAt;
   }
+}
+
+/** The end of the offline time that it is in; before `now` when it is in none. */
+function offlineUntil(offline: OfflineTimes | undefined, now: number): number {
+  if (offline === undefined) return 0;
+  const place = (now + offline.phaseMs) % offline.everyMs;
+  return place < offline.forMs ? now + offline.forMs - place : 0;
+}
+
+function nextOfflineAt(offline: OfflineTimes | undefined, now: number): number {
+  if (offline === undefined) return Number.POSITIVE_INFINITY;
+  return now + offline.everyMs - ((now + offline.phaseMs) % offline.everyMs);
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { behaviourKinds, defaultPace, mixedBehaviour, planUpdate } from '../../../src/agent/behaviour';
-import { createRandom } from '../../../src/agent/random';
+import { behaviourKinds, defaultPace, mixedBehaviour, planUpdate } from '../../../../src/agent/simulator/behaviour';
+import { createRandom } from '../../../../src/agent/random';
 
 const uuids = Array.from({ length: 2000 }, (_, index) => `00000000-0000-4000-8000-${String(index).padStart(12, '0')}`);
 const isBad = (image: string) => image.endsWith(':bad');

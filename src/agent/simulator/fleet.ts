@@ -1,8 +1,8 @@
 import { defaultPace, type BehaviourOf, type Pace } from './behaviour';
-import { Containers } from './containers';
-import { SimulatedDevice, type Traffic } from './device';
-import { createHttpClient } from './http-client';
-import { createRandom } from './random';
+import { Containers, type ReportedService } from './containers';
+import { SimulatedDevice, type OfflineTimes, type Traffic } from './device';
+import { createHttpClient } from '../http-client';
+import { createRandom } from '../random';
 import { WakeQueue } from './wake-queue';
 
 export interface FleetOptions {
@@ -17,6 +17,9 @@ export interface FleetOptions {
   /** How often a device reports without news. */
   reportIntervalMs?: number;
   pace?: Pace;
+  /** Long polls of at most so many seconds, below the client's own limit; absent, plain polls. */
+  waitSeconds?: number;
+  offlineOf?: (deviceUuid: string) => OfflineTimes | undefined;
   /** Requests under way at once for the whole fleet. */
   concurrency?: number;
 }
@@ -30,11 +33,13 @@ export interface FleetSummary extends Traffic {
   devices: number;
   silent: number;
   /** Containers by image and state, as the devices themselves would report them. */
-  containers: Record<string, { running: number; exited: number }>;
+  containers: Record<string, Record<ReportedService['status'], number>>;
 }
 
 export interface Fleet {
   addDevices(devices: readonly DeviceCredentials[]): void;
+  /** Counts and shows what went wrong beside the devices' own requests. */
+  noteError(error: unknown): void;
   summary(): FleetSummary;
   /** Lets the requests under way end, or drops them after a moment; afterwards nothing of the fleet is left. */
   stop(): Promise<void>;
@@ -74,9 +79,10 @@ export function startFleet(options: FleetOptions): Fleet {
       random,
       pace: options.pace ?? defaultPace,
     });
-    const { pollIntervalMs, reportIntervalMs = 60_000 } = options;
+    const { pollIntervalMs, reportIntervalMs = 60_000, waitSeconds = 0 } = options;
+    const offline = options.offlineOf?.(uuid);
     return new SimulatedDevice(
-      { uuid, apiKey, client, containers, random, pollIntervalMs, reportIntervalMs },
+      { uuid, apiKey, client, containers, random, pollIntervalMs, reportIntervalMs, waitSeconds, offline },
       traffic,
       performance.now(),
     );
@@ -104,10 +110,16 @@ export function startFleet(options: FleetOptions): Fleet {
   addDevices(options.devices);
   return {
     addDevices,
+    noteError(error) {
+      traffic.errors += 1;
+      traffic.lastError = error instanceof Error ? error.message : String(error);
+    },
     summary: () => summarise(devices, traffic),
     async stop() {
       stopped = true;
       clearTimeout(timer);
+      // Held polls would only end with their time.
+      if (options.waitSeconds !== undefined) client.close();
       const limit = setTimeout(() => {
         client.close();
       }, STOP_LIMIT_MS);
@@ -124,7 +136,7 @@ function summarise(devices: readonly SimulatedDevice[], traffic: Traffic): Fleet
   for (const device of devices) {
     for (const app of Object.values(device.containers.report())) {
       for (const { imageName, status } of app.services)
-        (containers[imageName] ??= { running: 0, exited: 0 })[status] += 1;
+        (containers[imageName] ??= { running: 0, exited: 0, rejected: 0 })[status] += 1;
     }
   }
   return {

@@ -1,5 +1,5 @@
 import { planUpdate, type BehaviourKind, type Pace, type UpdateStep } from './behaviour';
-import type { Random } from './random';
+import type { Random } from '../random';
 import type { TargetApps } from './target-state';
 
 /** A service as a report names it. Of the names, those are given that the target state gave. */
@@ -7,16 +7,22 @@ export interface ReportedService {
   serviceId?: number | string;
   serviceName?: string;
   imageName: string;
-  status: 'running' | 'exited';
+  status: UpdateStep['status'];
+  imageDigest?: string;
 }
+
+type RunningState = Pick<ReportedService, 'imageName' | 'status' | 'imageDigest'>;
 
 interface Container {
   appId: string;
-  service: Omit<ReportedService, 'imageName' | 'status'>;
+  service: Pick<ReportedService, 'serviceId' | 'serviceName'>;
   wantedImage: string;
   /** What exists now; null until the first start. While an image is pulled, the old container goes on. */
-  now: { imageName: string; status: 'running' | 'exited' } | null;
+  now: RunningState | null;
+  /** The image that ran before the wanted one. */
+  previousImage: string;
   steps: (UpdateStep & { at: number })[];
+  loopMs?: number;
 }
 
 export interface ContainersOptions {
@@ -54,7 +60,8 @@ export class Containers {
       };
       const known = this.#containers.get(key);
       if (!this.#adopted) {
-        next.set(key, { appId, service, wantedImage: imageName, now: { imageName, status: 'running' }, steps: [] });
+        const running: RunningState = { imageName, status: 'running' };
+        next.set(key, { appId, service, wantedImage: imageName, previousImage: imageName, now: running, steps: [] });
       } else if (known?.wantedImage === imageName) {
         next.set(key, known);
       } else {
@@ -62,8 +69,9 @@ export class Containers {
           appId,
           service,
           wantedImage: imageName,
+          previousImage: known?.now?.imageName ?? imageName,
           now: known?.now ?? null,
-          steps: this.#planSteps(imageName, now),
+          ...this.#plan(imageName, now),
         });
       }
     }
@@ -77,8 +85,7 @@ export class Containers {
     let changed = false;
     for (const container of this.#containers.values()) {
       while (container.steps[0] !== undefined && container.steps[0].at <= now) {
-        container.now = { imageName: container.wantedImage, status: container.steps[0].status };
-        container.steps.shift();
+        takeStep(container, container.steps[0]);
         changed = true;
       }
     }
@@ -102,9 +109,23 @@ export class Containers {
     return apps;
   }
 
-  #planSteps(imageName: string, now: number): Container['steps'] {
+  #plan(imageName: string, now: number): Pick<Container, 'steps' | 'loopMs'> {
     const plan = planUpdate(this.#options.behaviourOf(imageName), this.#options.random, this.#options.pace);
     if (plan.silentMs > 0) this.silentUntil = now + plan.silentMs;
-    return plan.steps.map((step) => ({ ...step, at: now + step.afterMs }));
+    const steps = plan.steps.map((step) => ({ ...step, at: now + step.afterMs }));
+    return plan.loopMs === undefined ? { steps } : { steps, loopMs: plan.loopMs };
   }
+}
+
+function takeStep(container: Container, step: Container['steps'][number]): void {
+  container.now = {
+    imageName: step.previous === true ? container.previousImage : container.wantedImage,
+    status: step.status,
+    ...(step.digest === undefined ? {} : { imageDigest: step.digest }),
+  };
+  container.steps.shift();
+  const { loopMs } = container;
+  if (container.steps.length > 0 || loopMs === undefined) return;
+  const status = step.status === 'running' ? 'exited' : 'running';
+  container.steps.push({ afterMs: loopMs, status, at: step.at + loopMs });
 }

@@ -1300,7 +1300,7 @@ CREATE TRIGGER device_target_state_tell_update AFTER UPDATE ON public.device_tar
 
 CREATE TRIGGER device_target_state_version_grows BEFORE UPDATE ON public.device_target_state FOR EACH ROW WHEN ((new.version < old.version)) EXECUTE FUNCTION fleetwave.refuse_version_going_back();
 
-CREATE TRIGGER devices_tell_change AFTER DELETE OR UPDATE OF is_active, api_key_hash ON public.devices FOR EACH ROW EXECUTE FUNCTION fleetwave.tell_device_change();
+CREATE TRIGGER devices_tell_change AFTER DELETE OR UPDATE OF is_active, api_key_hash, previous_key_hash, previous_key_until ON public.devices FOR EACH ROW EXECUTE FUNCTION fleetwave.tell_device_change();
 
 CREATE TRIGGER image_rollouts_wake_queued AFTER UPDATE OF ended_at ON public.image_rollouts FOR EACH ROW WHEN (((old.ended_at IS NULL) AND (new.ended_at IS NOT NULL))) EXECUTE FUNCTION fleetwave.wake_queued();
 

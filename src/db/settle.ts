@@ -13,12 +13,18 @@ export interface SettleInput {
   soakSeconds: number | null;
 }
 
+/**
+ * A device that was heard in this last part of its time is late; one that was not went silent, also where it fetched its
+ * target first, as a device does that an update bricks. No shorter than agents of the field are quiet between two polls.
+ */
+const LAST_WORD = `make_interval(secs => greatest((r.rules ->> 'healthTimeoutSeconds')::float8 / 2, 90))`;
+
 /** Devices moved on in one statement: their locks are short, and no statement grows with the fleet. */
 const CHUNK = 5000;
 
 /**
  * Moves on what only time decides, a few thousand devices a statement, in all batches: devices that soaked long enough are `completed`; past its
- * own deadline, one that is on its way is `timed_out`, or `unreachable` if nothing was heard of it since it was told, and one
+ * own deadline, one that is on its way is `timed_out`, or `unreachable` if it was not heard in the last part of its time, and one
  * that was put back by itself is `rollback_failed`. A soak that began in time may finish; where Fleetwave makes checks, by one that
  * held at its end, unless a person has ended it (`soakSeconds` 0). Idempotent: a device leaves the
  * state it is selected by. `soakSeconds` null gives each device the soak of its own batch; a number is for `batch` alone.
@@ -36,11 +42,12 @@ async function settleChunk(pool: Pool, input: SettleInput): Promise<Due & { take
     `with soaks as materialized (
        select b.number as batch, r.status = 'rolling_back' as rolling_back, fleetwave.has_probes(r.rules) and coalesce($3::float8, 1) > 0 as probed,
               make_interval(secs => coalesce(case when b.number = coalesce($2, b.number) then $3::float8 end, b.soak_seconds, (r.rules ->> 'soakSeconds')::float8)) as soak,
+              ${LAST_WORD} as last_word,
               -- Clocks stand still while the rollout is paused.
               coalesce(r.paused_at, fleetwave.now()) as clock
          from rollout_batches b join image_rollouts r on r.id = b.rollout_id where b.rollout_id = $1
      ), due as materialized (
-       select s.rollout_id, s.device_uuid, s.status from device_rollout_status s join soaks on soaks.batch = s.batch
+       select s.rollout_id, s.device_uuid, s.status, soaks.last_word from device_rollout_status s join soaks on soaks.batch = s.batch
         where s.rollout_id = $1
           and (s.status = 'health_checking' and s.healthy_since <= soaks.clock - soaks.soak
                  and (not soaks.probed or s.checked_at >= s.healthy_since + soaks.soak)
@@ -54,7 +61,8 @@ async function settleChunk(pool: Pool, input: SettleInput): Promise<Due & { take
        returning s.device_uuid, s.batch, s.status, s.reason
      ), late as (
        select due.rollout_id, s.device_uuid, due.status = 'rolling_back' as put_back, fleetwave.revert_changes(t.apps, s.changes) is null as edited,
-              coalesce(greatest(d.last_seen_at, c.reported_at) >= s.written_at, false) as heard, c.reported_at >= s.written_at as reported
+              coalesce(greatest(d.last_seen_at, c.reported_at) >= greatest(s.written_at, s.deadline_at - due.last_word), false) as heard,
+              coalesce(greatest(d.last_seen_at, c.reported_at) >= s.written_at, false) as fetched, c.reported_at >= s.written_at as reported
          from due join device_rollout_status s on s.rollout_id = due.rollout_id and s.device_uuid = due.device_uuid
          join devices d on d.uuid = s.device_uuid join device_target_state t on t.device_uuid = s.device_uuid left join device_current_state c on c.device_uuid = s.device_uuid
         where due.status <> 'health_checking'
@@ -64,7 +72,8 @@ async function settleChunk(pool: Pool, input: SettleInput): Promise<Due & { take
               active = late.put_back or not late.edited, failed_at = fleetwave.now(), updated_at = fleetwave.now(),
               reason = case when late.put_back then 'its previous image was put back but not confirmed in time' || coalesce(' (' || s.reason || ')', '')
                             when late.edited then 'its target was changed by someone else: left alone'
-                            when not late.heard then 'silent since it was told'
+                            when not late.fetched then 'silent since it was told'
+                            when not late.heard then 'went silent after it fetched its target' || coalesce(': ' || s.reason, '')
                             when s.reason is not null then 'not healthy in time: ' || s.reason
                             when late.reported then 'not healthy in time: it never reported the new image'
                             else 'not healthy in time: it fetched its target but reported nothing' end

@@ -14,7 +14,7 @@ export async function requireProof(stored: StoredSource, delivery: Delivery, out
     throw refusal(`there is no secret, so nothing is let in: set ${secretsAre}, then send ${kind.proofInWords}`);
   try {
     const result = await kind.verify(delivery, source, outside);
-    if (!result.verified) throw refusal(`${result.why}. Expected is ${kind.expects?.(source) ?? secretsAre}`);
+    if (!result.verified) throw refusal(`${result.why}. Expected: ${kind.expects?.(source) ?? secretsAre}`);
     return true;
   } catch (error) {
     if (!(error instanceof OutsideUnavailable)) throw error;

@@ -58,14 +58,12 @@ function explain(raw: Buffer, given: Given, terminal: Terminal): number {
     return cannotGoOut(parsed) || doubts.length > 0 ? exitCodes.refused : exitCodes.done;
   } catch (error) {
     if (!(error instanceof UnreadableDelivery)) throw error;
-    const field = error.path === '' ? 'the body' : error.path;
+    const what = error.path === '' ? error.message : `${error.path}: ${error.message}`;
     const then =
       kind.answers.unreadable === 'record'
         ? 'It would be recorded with this reason and answered 200, because this sender repeats what is refused.'
         : 'It would be answered 422.';
-    throw new CliError(
-      [`It cannot be read as ${kind.title}: ${field}: ${error.message}. ${then}`, ...doubts].join('\n'),
-    );
+    throw new CliError([`It cannot be read as ${kind.title}: ${what}. ${then}`, ...doubts].join('\n'));
   }
 }
 

@@ -138,9 +138,10 @@ function sizeOf({ attempted, pending }: Evidence): number {
 export function nextRule(batch: Evidence, rules: VerdictRules): string {
   const allowed = Math.floor(batch.attempted * rules.maxFailureRate + 1e-9);
   const cap = rules.maxFailures === null ? allowed : Math.min(allowed, rules.maxFailures);
-  const sample = Math.min(rules.minSample, sizeOf(batch));
+  const size = sizeOf(batch);
+  const sample = Math.min(rules.minSample, size);
   const needs = batch.settled < sample ? `, judged once ${sample} are settled (${batch.settled} now)` : '';
-  return `fails when more than ${cap} of ${batch.attempted} fail (${batch.failures} so far)${needs}; passes when all ${batch.attempted} are settled`;
+  return `fails when more than ${cap} of ${batch.attempted} fail (${batch.failures} so far)${needs}; passes when all ${size} are settled`;
 }
 
 /** A policy that lets all devices fail (`max_failure_rate` 1) lets them fall silent too. */
@@ -159,6 +160,6 @@ function weighedShare({ attempted, failures, unreachable }: Evidence): number {
 
 function rateSentence(evidence: Evidence, rules: VerdictRules, where: string): string {
   const share = Math.round(1000 * weighedShare(evidence)) / 10;
-  const silent = evidence.unreachable === 0 ? '' : `; ${evidence.unreachable} went silent and count twice`;
+  const silent = evidence.unreachable === 0 ? '' : `; ${evidence.unreachable} went silent, each of which counts twice`;
   return `${evidence.failures} of ${evidence.attempted} devices ${where} failed (${share} %${silent}), more than the ${rules.maxFailureRate * 100} % allowed`;
 }

@@ -128,4 +128,10 @@ describe('the next rule', () => {
       'fails when more than 4 of 20 fail (2 so far), judged once 5 are settled (2 now); passes when all 20 are settled',
     );
   });
+
+  it('counts those that are still to be told where all have to settle', () => {
+    expect(nextRule(evidenceOf({ pending: 2, scheduled: 2 }), rules)).toBe(
+      'fails when more than 0 of 2 fail (0 so far), judged once 4 are settled (0 now); passes when all 4 are settled',
+    );
+  });
 });

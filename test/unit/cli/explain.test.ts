@@ -105,3 +105,11 @@ test('a wrong content type is said, and a missing file or an unknown kind is ref
   expect((await explain('{}', '--kind', 'dockerhub', '--header', 'nothing')).code).toBe(2);
   expect((await explain('{}', '--kind', 'dockerhub', '--options', '{"x":1}')).err).toContain('x');
 });
+
+test('says once that a body is no JSON', async () => {
+  const { code, err } = await explain('tag=2.1', '--kind', 'harbor');
+  expect([code, err]).toEqual([
+    1,
+    expect.stringContaining('It cannot be read as Harbor: the body is not JSON. It would be answered 422.'),
+  ]);
+});

@@ -5,7 +5,7 @@ import { rollBack, type Ending } from './roll-back';
 import { devices, type Run } from './run';
 import { failedSoFar } from './state';
 import { checkStop, growingLooks, waitActive, whileRunning } from './waiting';
-import { because, read, type Judged } from './work';
+import { because, failureAmongTold, read, type Judged } from './work';
 
 /**
  * What the policy wants after a failed verdict: the ending, or null to go on. Whoever goes on does so in spite of the failures
@@ -28,7 +28,7 @@ export async function onFailure(run: Run, rules: RolloutRules, judged: Judged): 
       state.pausedBecause = why.reason;
       control.note('rollout.paused_by_failure', { reason: why.reason });
       state.waiting = {
-        what: `what is left of batch ${state.batch ?? 1}, in spite of the failures`,
+        what: `${isOver(judged) ? 'what comes after' : 'what is left of'} batch ${state.batch ?? 1}, in spite of the failures`,
         since: Date.now(),
         until: null,
         nextRule: null,
@@ -36,8 +36,7 @@ export async function onFailure(run: Run, rules: RolloutRules, judged: Judged): 
       control.remark(`paused, as the policy says: ${why.reason}`);
       control.show();
       await whileRunning(state);
-      await retriesDone(run, rules);
-      return null;
+      return retriesDone(run, rules);
     case 'continue':
       excuse(run, judged);
       control.note('rollout.continued_after_failure', { reason: why.reason });
@@ -46,15 +45,26 @@ export async function onFailure(run: Run, rules: RolloutRules, judged: Judged): 
   }
 }
 
-/** Devices that are told again are judged before anybody else is told: whoever asked for it wants to see them healthy first. */
-async function retriesDone(run: Run, rules: RolloutRules): Promise<void> {
+function isOver({ counts }: Judged): boolean {
+  return (counts.pending ?? 0) === 0;
+}
+
+/**
+ * Devices that are told again are judged before anybody else is told: whoever asked for it wants to see them healthy first. The
+ * ending, or null to go on; where too many failed again it is paused again. @throws Stopped
+ */
+async function retriesDone(run: Run, rules: RolloutRules): Promise<Ending | null> {
   const { state } = run;
   const isAsked = (): boolean => state.stop === null && state.chores.some(({ kind }) => kind === 'retry');
-  if (!isAsked()) return;
+  if (!isAsked()) return null;
   state.phase = 'in_progress';
   await condition(() => !isAsked());
   checkStop(state);
+  // Those that are on their way again are excused no more: should they fail again, that is news.
+  await read(run, state.batch, null);
   await settled(run, rules, 'before anybody else is told');
+  const failed = await failureAmongTold(run, rules);
+  return failed === null ? null : onFailure(run, rules, failed);
 }
 
 /** Between batches, and before the end: too many that had passed have broken since. The ending, or null to go on. @throws Stopped */
@@ -91,7 +101,7 @@ async function settled(run: Run, rules: RolloutRules, why: string): Promise<void
       await waitActive(state, control, {
         ms: Math.min(looks.nextMs(), due * 1000) + 50,
         what: `health of ${devices(open)}, ${why}`,
-        nextRule: nextRule(evidence, rules),
+        nextRule: nextRule({ ...evidence, pending: 0 }, rules),
         untilMs: due * 1000,
         wake: () => state.look,
       }),

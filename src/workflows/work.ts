@@ -73,7 +73,7 @@ export async function workUntilVerdict(run: Run, rules: RolloutRules, scope: Wor
       what: waitsFor(seen, evidence),
       nextRule:
         evidence.attempted === 0
-          ? 'tells them when it comes, then judges the batch'
+          ? 'tells these devices when it comes, then judges the batch'
           : nextRule(withoutExcused(evidence, excusedIn(state, scope)), rules),
       untilMs: due,
       wake: () => state.look || state.advance,
@@ -122,6 +122,15 @@ function judge(
   if (judged.kind === 'wait') return null;
   const causes = judged.rule === 'rollout_failure_rate' ? seen.causes?.overall : seen.causes?.batch;
   return judged.kind === 'fail' ? { ...judged, explanation: because(judged.explanation, causes) } : judged;
+}
+
+/** The failed verdict over those who were told, who make up their batch as if nobody else were still to be told; or null. */
+export async function failureAmongTold(run: Run, rules: RolloutRules): Promise<Judged | null> {
+  const { batch } = run.state;
+  const seen = await read(run, batch, null);
+  const told = { ...seen, batch: { ...seen.batch, pending: 0 }, overall: { ...seen.overall, pending: 0 } };
+  const judged = judge(run.state, told, rules, { batch, soakSeconds: null });
+  return judged?.kind === 'fail' ? { ...judged, counts: seen.batch } : null;
 }
 
 /** What fired, and what the devices say of it. */

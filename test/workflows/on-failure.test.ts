@@ -92,7 +92,7 @@ describe('on_failure pause', () => {
       await handle.signal('retry');
       await env.sleep('1s');
       expect(await handle.query('status')).toMatchObject({
-        waiting_for: expect.stringContaining('resume (then: the failed devices are told again, then what is left'),
+        waiting_for: expect.stringContaining('resume (then: the failed devices are told again, then what comes after'),
       });
       again = { completed: 5, scheduled: 5 };
       await handle.signal('resume');
@@ -112,15 +112,19 @@ describe('on_failure pause', () => {
     });
   });
 
-  it('pauses again when devices that were told again fail again', async () => {
+  it.each([
+    { those: 'some of the only batch', batches: [10], failing: 5, pending: 0 },
+    { those: 'a small first batch', batches: [2, 2], failing: 2, pending: 2 },
+  ])('pauses again when $those fail again, and tells nobody else', async ({ batches, failing, pending }) => {
+    const [first = 0] = batches;
     let tries = 1;
-    const look = () => (tries === 2 ? { completed: 5, updating: 5 } : { completed: 5, failed: 5 });
+    const look = () => ({ completed: first - failing, [tries === 2 ? 'updating' : 'failed']: failing }) as StatusCounts;
     const world: FakeWorld = {
-      batches: [10],
-      retried: 5,
-      rules: { onFailure: 'pause' },
-      health: look,
-      overall: look,
+      batches,
+      retried: failing,
+      rules: { onFailure: 'pause', batchDelaySeconds: 0 },
+      health: ({ batch }, planned) => (batch === 2 ? { completed: planned } : look()),
+      overall: ({ batch }) => ({ ...look(), pending: batch === 2 ? 0 : pending }),
     };
     await rig.tell(world, async ({ handle, fake, env }) => {
       await env.sleep('1h');
@@ -134,8 +138,9 @@ describe('on_failure pause', () => {
       await handle.signal('health', {});
       await env.sleep('20s');
       expect(await handle.query('status')).toMatchObject({ status: 'paused' });
+      expect(fake.of('applyBatch')).toHaveLength(1);
       await handle.signal('resume');
-      expect(await handle.result()).toMatchObject({ status: 'completed', reason: '5 of 10 healthy, 5 failed' });
+      expect(await handle.result()).toMatchObject({ status: 'completed' });
     });
   });
 });

@@ -28,7 +28,7 @@ language sql immutable parallel safe as $$
   select coalesce(
     substring(reason from '^([A-Z][a-z0-9]*[A-Z][A-Za-z0-9]{0,38})(?:: |$)'),
     case when reason ~ '^rejected(:|$)' then 'rejected'
-         when reason ~ '^silent ' then 'silent'
+         when reason ~ '^(silent|went silent) ' then 'silent'
          when given ~ '^went back' then 'went back'
          when given ~ 'not healthy in time' then 'not healthy in time'
          else coalesce(substring(reason from '^(unhealthy|failed)(?::|$)'), substring(reason from ' (exited|dead|failed|error)(?::|$)'),

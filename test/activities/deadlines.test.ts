@@ -127,3 +127,19 @@ describe('a pause moves soaks and deadlines on by its length', () => {
     expect(await look(rolloutId)).toMatchObject({ batch: { rolling_back: 1 }, deadlineSeconds: 30 });
   });
 });
+
+it('one that fetches its target and is not heard again went silent; one that is heard to the end is late', async () => {
+  await at('10:00:00');
+  const [bricked = '', late = ''] = await rig.devices([{}, {}]);
+  const rolloutId = await rig.planned({ tag: '1.1', rules });
+  await rig.act.applyBatch({ rolloutId, batch: 1 });
+  await at('10:02:00');
+  for (const device of [bricked, late]) await rig.seen(device, 0);
+  await at('10:04:00');
+  await rig.seen(late, 0);
+  await at('10:05:00');
+  expect((await look(rolloutId)).batch).toEqual({ unreachable: 1, timed_out: 1 });
+  const reasons = new Map((await rig.states(rolloutId)).map((state) => [state['device'], state['reason']]));
+  expect(reasons.get(bricked)).toBe('went silent after it fetched its target');
+  expect(reasons.get(late)).toBe('not healthy in time: it fetched its target but reported nothing');
+});

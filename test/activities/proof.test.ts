@@ -212,6 +212,7 @@ describe('why devices failed', () => {
     ['timed_out', 'not healthy in time: it never reported the new image', 'not healthy in time'],
     ['unreachable', 'silent since it was told', 'silent'],
     ['rolled_back', 'silent since it was told', 'silent'],
+    ['unreachable', 'went silent after it fetched its target: ErrImagePull: redis', 'silent'],
     ['failed', 'rejected: locked', 'rejected'],
     ['failed', 'rejected', 'rejected'],
     ['failed', 'went back: service redis runs redis:7', 'went back'],

@@ -74,7 +74,7 @@ test('a rollout to a simulated fleet ends for each device as the rules say about
     healthy: Array(8).fill('completed').join(' '),
     slow_pull: 'completed',
     crash_loop: 'failed failed',
-    // It was heard once since it was told: when it fetched the target.
+    // It was heard when it fetched the target, less than 90 seconds before its deadline.
     silent: 'timed_out',
     rejects: 'failed failed',
     reverts: 'failed failed',

@@ -1,12 +1,15 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { agentsHttp } from './agents-http';
 import { findAffected } from './find-affected';
 import { drawBudget, drawLines, isKept, type Line } from './lines';
 import type { Measurement } from './measurement';
 import { withPlace } from './place';
 import { planAndWrite } from './plan-and-write';
+import { webhooks } from './webhooks';
+import { wholeRollout } from './whole-rollout';
 
-const measurements: readonly Measurement[] = [findAffected, planAndWrite];
+const measurements: readonly Measurement[] = [findAffected, planAndWrite, agentsHttp, webhooks, wholeRollout];
 
 const USAGE = 'npm run bench -- [--quick] [--json FILE] [--only WORD]';
 

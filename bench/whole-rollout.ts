@@ -23,9 +23,27 @@ export const wholeRollout: Measurement = {
   async run(place) {
     const lines: Line[] = [];
     for (const devices of place.quick ? [1000] : [1000, 5000]) lines.push(...(await oneFleet(place, devices)));
-    return lines;
+    return [...lines, ...flatness(lines)];
   },
 };
+
+/** Memory of the largest fleet against the smallest, where there are two. */
+function flatness(lines: readonly Line[]): Line[] {
+  const [smallest, ...others] = lines.filter(({ budget }) => budget !== undefined);
+  const largest = others.at(-1);
+  if (smallest === undefined || largest === undefined) return [];
+  return (['api', 'worker'] as const).map((part) => {
+    const [before, after] = [smallest, largest].map(({ numbers }) => numbers[`${part}PeakMb`] ?? Number.NaN);
+    const ratio = (after ?? Number.NaN) / (before ?? Number.NaN);
+    return {
+      what: `peak memory of the ${part}, largest fleet to smallest`,
+      value: `${after} MB to ${before} MB: ${round(ratio)} times`,
+      numbers: { ratio },
+      // A garbage collector's peaks differ by that much from run to run.
+      budget: { measured: ratio, limit: 1.25, text: 'flat: at most 1.25 times' },
+    };
+  });
+}
 
 async function oneFleet(place: Place, devices: number): Promise<Line[]> {
   const image = `rolled-${devices}`;

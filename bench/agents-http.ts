@@ -79,15 +79,15 @@ async function measure(place: Place, order: LoadOrder, serverPid = place.stack.a
     const { rows } = await place.pool.query<{ all: number; writes: number }>(
       `select coalesce(sum(calls), 0)::float8 as all, coalesce(sum(calls) filter (where query ~* '(insert|update|delete)'), 0)::float8 as writes from pg_stat_statements`,
     );
-    const each = (value: number): number => value / result.requests;
-    // Reading the ETags before the polls without news is counted with them: one poll a device.
-    const extra = order.kind === 'poll without news' ? order.devices.length : 0;
+    // Before its polls without news, each device has read its ETag.
+    const answered = result.requests + (order.kind === 'poll without news' ? order.devices.length : 0);
+    const each = (value: number): number => value / answered;
     return {
       ...result,
       serverCpu: each(server * 1000),
       postgresCpu: each(cpu.postgres * 1000),
       loadCpu: each((load.cpuSeconds() - before.load) * 1000),
-      statements: each((rows[0]?.all ?? 0) - extra),
+      statements: each(rows[0]?.all ?? 0),
       writes: each(rows[0]?.writes ?? 0),
     };
   } finally {

@@ -138,7 +138,7 @@ module.exports = {
       from: { path: '^src/', pathNot: '^src/dev/' },
       to: { path: '^src/dev/' },
     },
-    { name: 'source-does-not-know-tests', severity: 'error', from: { path: '^src/' }, to: { path: '^test/' } },
+    { name: 'source-does-not-know-tests', severity: 'error', from: { path: '^src/' }, to: { path: '^(test|bench)/' } },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

@@ -13,7 +13,19 @@ const plainLanguage = [
 ];
 
 export default tseslint.config(
-  { ignores: ['dist/', 'coverage/', 'test-output/', 'node_modules/', '*.js', '*.cjs', '*.mjs', 'test/support/*.js'] },
+  {
+    ignores: [
+      'dist/',
+      'coverage/',
+      'test-output/',
+      'node_modules/',
+      '*.js',
+      '*.cjs',
+      '*.mjs',
+      'test/support/*.js',
+      'bench/*.cjs',
+    ],
+  },
   ...tseslint.configs.strictTypeChecked,
   ...tseslint.configs.stylisticTypeChecked,
   {

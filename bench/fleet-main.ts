@@ -1,4 +1,4 @@
-import { startFleet, type DeviceCredentials, type Fleet } from '../src/agent/fleet';
+import { startFleet, type DeviceCredentials, type Fleet } from '../src/agent/simulator/fleet';
 
 export interface FleetOrder {
   url: string;

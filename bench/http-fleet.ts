@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { DeviceCredentials } from '../src/agent/fleet';
+import type { DeviceCredentials } from '../src/agent/simulator/fleet';
 import type { Place } from './place';
 
 const CREATED = z.object({ devices: z.array(z.object({ uuid: z.string(), api_key: z.string() })) });

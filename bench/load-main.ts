@@ -1,4 +1,4 @@
-import type { DeviceCredentials } from '../src/agent/fleet';
+import type { DeviceCredentials } from '../src/agent/simulator/fleet';
 import { createHttpClient, type ClientRequest } from '../src/agent/http-client';
 import { percentile } from './statistics';
 

@@ -3,7 +3,7 @@ import type { Dispatcher } from './dispatcher';
 import type { Logger } from '../log';
 import type { Pool } from 'pg';
 import { acceptDelivery, SourceChanged, type KeyedItem } from '../intake/accept';
-import type { Accepted } from '../intake/accept-push';
+import { starts, type Accepted } from '../intake/accept-push';
 import type { KeptRequest } from '../db/deliveries';
 import { HttpProblem, invalidInput } from './problem';
 import { takesContentType, type Delivery } from './registries/kind';
@@ -99,7 +99,7 @@ async function receiveAs(
   }
   const keyed = withKeys(items, delivery.raw);
   const accepted = await store(keyed);
-  dispatcher.wake();
+  if (accepted.flat().some(starts)) dispatcher.wake();
   const answer = acceptedAnswer(stored, keyed, accepted);
   contacts.accepted(source.name, kind.name, answer);
   const results = (answer.body as { results: unknown[] }).results.slice(0, 20);

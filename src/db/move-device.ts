@@ -40,8 +40,9 @@ export async function moveDevice(
   row: JudgedIn,
   next: Memory & { status: DeviceStatus; reason: string | null; meansItsTarget: boolean },
 ): Promise<boolean> {
-  const moved = await pool.query<{ status: DeviceStatus }>(
-    `with target as (
+  const moved = await pool.query<{ status: DeviceStatus }>({
+    name: 'move-device',
+    text: `with target as (
        select ($5 = 'failed' or $7) and fleetwave.revert_changes(t.apps, s.changes) is null as edited
          from device_rollout_status s join device_target_state t on t.device_uuid = s.device_uuid
         where s.rollout_id = $1 and s.device_uuid = $2
@@ -61,11 +62,11 @@ export async function moveDevice(
          from moved where status <> $3 or status = 'health_checking'
      )
      select status from moved`,
-    [
+    values: [
       ...[row.rolloutId, deviceUuid, row.status, row.targetVersion, next.status, next.reason, next.meansItsTarget],
       ...jsonOf(next),
     ],
-  );
+  });
   const [now] = moved.rows;
   return now !== undefined && now.status !== row.status;
 }

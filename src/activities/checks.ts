@@ -4,17 +4,22 @@ import type { Pool } from 'pg';
 import { readBatches } from '../db/batch-signals';
 import { dueForChecks, readChecked, storeProbes, type DueDevice } from '../db/probes';
 import { settleByTime } from '../db/settle';
-import { checkName, failedCheck, probeInterval, probesOf, type CheckResult, type ProbeCheck } from '../domain/checks';
+import {
+  checkName,
+  devicesALook,
+  failedCheck,
+  probeInterval,
+  probesOf,
+  PROBES_AT_ONCE,
+  type CheckResult,
+  type ProbeCheck,
+} from '../domain/checks';
 import { noteworthyOutcome } from '../domain/noteworthy';
 import type { Prober } from '../probe/prober';
 import { someAtOnce } from '../reconcile/some-at-once';
 import type { ActivityDeps } from './deps';
 import { checksNotSettled } from './failures';
 
-/** Devices whose results are written in one statement. */
-const CHUNK = 200;
-/** Connections at once, of one rollout: many enough for a slow fleet, few enough for a worker and its network. */
-const AT_ONCE = 64;
 /** After so long a look ends, and the next try goes on with those that waited longest. */
 const LONGEST_LOOK_MS = 30_000;
 
@@ -37,13 +42,14 @@ export function checkActivities({ pool, prober }: ActivityDeps) {
       if (rollout === null || prober === undefined) return { outcome: '' };
       const { checks } = rollout;
       const custom = checks.flatMap((check) => (check.kind === 'custom' ? [checkName(check)] : []));
-      const limits = { intervalSeconds: probeInterval(rollout.healthTimeoutSeconds), limit: CHUNK };
+      const limit = devicesALook(probesOf(checks));
+      const limits = { intervalSeconds: probeInterval(rollout.healthTimeoutSeconds), limit };
       const until = Date.now() + LONGEST_LOOK_MS;
       for (let more = true; more && Date.now() < until;) {
         const due = await dueForChecks(pool, rolloutId, limits);
         if (due.length > 0) await storeProbes(pool, rolloutId, custom, await probeAll(prober, probesOf(checks), due));
         heartbeat({ looked: due.length });
-        more = due.length === CHUNK;
+        more = due.length === limit;
       }
       await settleByTime(pool, { rolloutId, batch: null, soakSeconds: null });
       return untilNews(pool, rolloutId, seen);
@@ -87,10 +93,10 @@ async function probeAll(prober: Prober, checks: readonly ProbeCheck[], due: read
     look.result = await prober.probe(look.check, look.device.address);
     heartbeat({ looking: due.length });
   };
-  await someAtOnce(looks, AT_ONCE, lookAt);
+  await someAtOnce(looks, PROBES_AT_ONCE, lookAt);
   await someAtOnce(
     looks.filter(({ device, result }) => device.soaking && !result.ok),
-    AT_ONCE,
+    PROBES_AT_ONCE,
     lookAt,
   );
   return due.map(({ deviceUuid, targetVersion }) => {

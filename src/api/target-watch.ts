@@ -172,7 +172,9 @@ export function createTargetWatch(options: TargetWatchOptions): TargetWatch {
   const recheck = setInterval(() => {
     rechecks += 1;
     const isRare = rechecks % RECHECKS_HEARD === 0;
-    if (isRare) for (const uuid of places.keys()) alive(uuid);
+    // A place is taken before the key is looked at: only who waits was let in.
+    if (isRare)
+      for (const [uuid, waiters] of places) if ([...waiters].some(({ version }) => version !== null)) alive(uuid);
     if (isRare || !changes.isListening()) changed('unknown');
   }, recheckEveryMs);
   recheck.unref();

@@ -47,11 +47,12 @@ export async function registerDevice(pool: Pool, registration: Registration): Pr
     return await inTransaction(pool, async (client) => {
       const key = await lockKey(client, registration.provisioningKeyHash);
       if (key === null) return { outcome: 'unknown_key' };
-      if (key.revoked) return { outcome: 'revoked' };
-      if (key.expired) return { outcome: 'expired' };
       const apiKeyHash = key.keyless ? null : registration.apiKeyHash;
       const found = await lockDevice(client, registration.uuid, apiKeyHash, key);
+      // Its own key proves it, whatever has become of the provisioning key meanwhile.
       if (found?.repeated === true) return { outcome: 'repeated', device: found.device };
+      if (key.revoked) return { outcome: 'revoked' };
+      if (key.expired) return { outcome: 'expired' };
       if (found !== null && !found.claimable) return { outcome: 'exists' };
       if (key.full) return { outcome: 'used_up' };
       const device = await (found === null ? insertDevice : claimDevice)(client, { ...registration, apiKeyHash }, key);

@@ -61,6 +61,18 @@ export function failedCheck(name: string, said: string): string {
   return `HealthCheckFailed: ${name}${said === '' ? '' : `: ${said}`}`;
 }
 
+/** Of one rollout: many enough for a slow fleet, few enough for a worker and its network. */
+export const PROBES_AT_ONCE = 64;
+/** Of one look, which is stored whole: far below the five minutes that it may take. */
+const LONGEST_LOOK_SECONDS = 60;
+const MOST_A_LOOK = 200;
+
+/** How many devices are looked at before their results are stored, though none of them answers and each is looked at twice. */
+export function devicesALook(checks: readonly ProbeCheck[]): number {
+  const seconds = 2 * checks.reduce((sum, { timeoutSeconds }) => sum + timeoutSeconds, 0);
+  return Math.min(Math.max(Math.floor((PROBES_AT_ONCE * LONGEST_LOOK_SECONDS) / Math.max(seconds, 1)), 1), MOST_A_LOOK);
+}
+
 const SHORTEST_INTERVAL = 2;
 const LONGEST_INTERVAL = 30;
 const LOOKS_IN_ITS_TIME = 30;

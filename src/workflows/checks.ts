@@ -12,7 +12,9 @@ export interface Checks {
 }
 
 /** Two looks that both tell news do not follow each other at once. */
-const BETWEEN_NEWS = '2 seconds';
+const BETWEEN_NEWS_MS = 2000;
+/** Of the time that a device has: a check that comes and goes must not fill the history with its news. */
+const LONGEST_PAUSE = 1 / 8;
 
 /**
  * Has devices looked at beside the story while any is on its way, where the rules ask for checks that Fleetwave makes itself.
@@ -24,9 +26,13 @@ export function startChecks({ state }: Run): Checks {
   let ended = false;
 
   async function run(): Promise<void> {
+    let batch = state.batch;
+    let pauseMs = BETWEEN_NEWS_MS;
     for (let seen = ''; ;) {
       await condition(() => ended || isDue(state));
       if (ended) return;
+      if (state.batch !== batch) pauseMs = BETWEEN_NEWS_MS;
+      batch = state.batch;
       ({ outcome: seen } = await checking.runChecks.executeWithOptions(
         {
           summary: 'look at the devices: the checks of the policy',
@@ -35,7 +41,9 @@ export function startChecks({ state }: Run): Checks {
         [{ rolloutId: state.input.rolloutId, seen }],
       ));
       state.look = true;
-      await condition(() => ended, BETWEEN_NEWS);
+      await condition(() => ended, pauseMs);
+      const longestMs = (state.rules?.healthTimeoutSeconds ?? 0) * 1000 * LONGEST_PAUSE;
+      pauseMs = Math.min(pauseMs * 2, Math.max(longestMs, BETWEEN_NEWS_MS));
     }
   }
 

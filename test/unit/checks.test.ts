@@ -1,5 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { checkName, probeInterval, resultsOf, unmetCheck, type HealthCheck } from '../../src/domain/checks';
+import {
+  checkName,
+  devicesALook,
+  probeInterval,
+  resultsOf,
+  unmetCheck,
+  type HealthCheck,
+} from '../../src/domain/checks';
 import { reportedChecks, spokenResults } from '../../src/domain/device-proof';
 
 const tcp: HealthCheck = { kind: 'tcp', port: 6379, timeoutSeconds: 5 };
@@ -80,5 +87,19 @@ describe('what is said of checks', () => {
     expect(spokenResults(all, said)).toEqual({ 'custom cache-warm': { ok: true, said: 'said to be healthy' } });
     expect(spokenResults([tcp], said)).toEqual({});
     expect(spokenResults(null, said)).toEqual({});
+  });
+});
+
+describe('how many devices are looked at before it is stored', () => {
+  const tcp = (timeoutSeconds: number) => ({ kind: 'tcp' as const, port: 1, timeoutSeconds });
+  it.each([
+    ['one quick check', [tcp(1)], 200],
+    ['one of the default time', [tcp(5)], 200],
+    ['twenty of the default time', Array.from({ length: 20 }, () => tcp(5)), 19],
+    ['twenty of the longest time', Array.from({ length: 20 }, () => tcp(15)), 6],
+  ])('%s', (_, checks, devices) => {
+    expect(devicesALook(checks)).toBe(devices);
+    const seconds = checks.reduce((sum, { timeoutSeconds }) => sum + timeoutSeconds, 0);
+    expect((2 * devices * seconds) / 64).toBeLessThanOrEqual(64);
   });
 });

@@ -102,7 +102,7 @@ module.exports = {
       'registry-client-speaks-http',
       '^src/registry-client/',
       [
-        ...source('domain/', 'db/registries', 'registry-client/', 'log', 'secret-box'),
+        ...source('domain/', 'db/registries', 'registry-client/', 'log', 'secret-box', 'time-limit'),
         ...packages('pg', '@types/pg', 'zod'),
         ...node,
       ],

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { defaultProfile, parseProfile, type Profile } from '../agent/simulator/profile';
 import { startSimulation, type Simulation } from '../agent/simulator/simulation';
+import { withinTime } from '../time-limit';
 import type { ApiClient } from './api-client';
 import { CliError, exitCodes } from './cli-error';
 import { LiveBlock } from './live-block';
@@ -53,9 +54,8 @@ export async function simulate(
     },
   });
   try {
-    const ends =
-      options.for === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(options.for * 1000)]);
-    await show(simulation, terminal, ends);
+    if (options.for === undefined) await show(simulation, terminal, signal);
+    else await withinTime(options.for * 1000, signal, (ends) => show(simulation, terminal, ends));
   } finally {
     await simulation.stop();
     const uuids = simulation.uuids();
@@ -104,6 +104,7 @@ async function remove(api: ApiClient, uuids: readonly string[], terminal: Termin
   await Promise.all(Array.from({ length: DELETE_AT_ONCE }, lane));
   if (failures.length > 0)
     throw new CliError(
-      `${failures.length} of ${uuids.length} devices could not be deleted: ${failures[0] instanceof Error ? failures[0].message : String(failures[0])}`,
+      `${failures.length} of ${uuids.length} devices could not be deleted, the first because: ${failures[0] instanceof Error ? failures[0].message : String(failures[0])}\n` +
+        'Those of a rollout that is not over can be deleted when it is: `fleetwave cancel latest`, then DELETE /api/v1/devices/<uuid>.',
     );
 }

@@ -15,11 +15,11 @@ export function addSimulate(program: Command, terminal: Terminal): void {
       'play a fleet of simulated devices against the API, with behaviours by percentage; needs an admin token, and deletes its devices at the end',
     )
     .summary('play a fleet of simulated devices against the API')
-    .option('--devices <number>', 'how many (default 100)', wholeNumber(1, MOST_DEVICES), 100)
+    .option('--devices <number>', 'how many', wholeNumber(1, MOST_DEVICES), 100)
     .option('--profile <file>', 'how they behave, as JSON (docs/simulator.md); without it a bit of everything')
     .option('--seed <text>', 'the same seed makes the same devices do the same', 'fleetwave')
     .option('--fleet <id>', 'their fleet_id', 'simulated')
-    .option('--poll-seconds <number>', 'between two polls of a device (default 10)', wholeNumber(1, 86_400), 10)
+    .option('--poll-seconds <number>', 'between two polls of a device', wholeNumber(1, 86_400), 10)
     .option('--wait', 'long polls: devices hear of a new target at once')
     .option('--for <seconds>', 'end after so long; without it, with Ctrl-C', wholeNumber(1, MOST_SECONDS))
     .option('--keep', 'leave the devices at the API when it ends')

@@ -8,6 +8,7 @@ import type { RolloutState } from '../cli/rollout-view';
 import type { Terminal } from '../cli/terminal';
 import { watchRollout } from '../cli/watch-rollout';
 import { createPool } from '../db/pool';
+import { withinTime } from '../time-limit';
 import { readReports, readTargets, readWritten, type PushOutcome } from './demo-database';
 import { AFFECTED_DEVICES } from './demo-fleet';
 import { holds, proveRelease, proveRollback, type Check } from './demo-proof';
@@ -123,8 +124,9 @@ async function play(
     if (outcome !== 'started' || rolloutId === null)
       throw new Error(`The push should have started a rollout, but its outcome is "${outcome}".`);
     terminal.write('\n');
-    const limited = AbortSignal.any([signal, AbortSignal.timeout(ROLLOUT_LIMIT_MS)]);
-    const state = await watchRollout(api, rolloutId, terminal, { intervalMs: WATCH_INTERVAL_MS, signal: limited });
+    const state = await withinTime(ROLLOUT_LIMIT_MS, signal, (limited) =>
+      watchRollout(api, rolloutId, terminal, { intervalMs: WATCH_INTERVAL_MS, signal: limited }),
+    );
     if (state.rollout.status !== expected)
       throw new Error(
         `The rollout should have ended ${expected}, but is ${state.rollout.status}${state.rollout.error ? `: ${state.rollout.error}` : ''}.`,

@@ -10,7 +10,7 @@ import { realNetwork, type Network } from './network';
 import { factsReader, type ImageFacts } from './platforms';
 import { resolveTag } from './resolve-tag';
 import type { RegistrySettings } from './settings';
-import { withinTime } from './time-limit';
+import { withinTime } from '../time-limit';
 import { createTokenSource } from './token-source';
 
 export interface RegistryClient {

@@ -3,7 +3,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Readable } from 'node:stream';
 import { RegistryTrouble } from './answers';
 import { AddressRefused, checkLiteral, judgedLookup, type AddressRule, type Network } from './network';
-import { withinTime } from './time-limit';
+import { withinTime } from '../time-limit';
 
 export interface Question {
   url: URL;

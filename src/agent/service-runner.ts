@@ -46,10 +46,13 @@ export class ServiceRunner {
   #pullAgainAtMs = 0;
   #lifts = { id: '', tries: 0, atMs: 0 };
   #digest: { imageId: string; digest: string | null } | null = null;
+  /** The target that the turn under way is for. */
+  #turnFor: { spec: string; version: number | null };
 
   constructor(wanted: WantedService, version: number | null, options: RunnerOptions) {
     this.wanted = wanted;
     this.version = version;
+    this.#turnFor = { spec: wanted.spec, version };
     this.#options = options;
     this.#puller = new ImagePuller({ ...options, pullLimitMs: options.times.pullMs });
     this.#probes = new ContainerProbes(options.engine);
@@ -58,7 +61,10 @@ export class ServiceRunner {
 
   /** Another target state. The same spec in a newer version is another try of one that failed. */
   want(wanted: WantedService, version: number | null): void {
-    const another = wanted.spec !== this.wanted.spec || version !== this.version;
+    const otherSpec = wanted.spec !== this.wanted.spec;
+    const another = otherSpec || version !== this.version;
+    // What became of the target before is no answer to this one. A version alone does not make a running service prove itself again.
+    if (otherSpec || (another && ['failed', 'rejected'].includes(this.state.status))) this.state = unknownState;
     this.wanted = wanted;
     this.version = version;
     if (!another) return;
@@ -70,10 +76,17 @@ export class ServiceRunner {
   async turn(containers: readonly SeenContainer[]): Promise<boolean> {
     const lock = this.#options.lock();
     const { wanted, version } = this;
+    this.#turnFor = { spec: wanted.spec, version };
     const record = this.#options.readRecord();
     const imageReady = this.#pulledFor === wanted.spec;
     const step = nextStep({ wanted, version, containers, record, imageReady, locked: lock !== null, now: Date.now() });
-    return this.#take(step, record, wanted, containers, lock);
+    const changed = await this.#take(step, record, wanted, containers, lock);
+    return changed || this.#isOvertaken();
+  }
+
+  /** Another target came while the turn was under way: how the turn ends says nothing about that one. */
+  #isOvertaken(): boolean {
+    return this.#turnFor.spec !== this.wanted.spec || this.#turnFor.version !== this.version;
   }
 
   #take(
@@ -116,6 +129,7 @@ export class ServiceRunner {
       this.#say({ status: 'pulling', message: this.state.status === 'pulling' ? this.state.message : null }, running);
     const outcome = await this.#puller.pull(wanted.imageName, record.digests, this.#options.signal);
     if (outcome.kind === 'failed') {
+      if (this.#isOvertaken()) return true;
       this.#pullAgainAtMs = outcome.retryAtMs;
       return this.#say({ status: outcome.final ? 'failed' : 'pulling', message: outcome.reason }, running);
     }
@@ -233,10 +247,11 @@ export class ServiceRunner {
     digest: string | null = null,
   ): void {
     const { failed: before } = record;
-    const again = before?.spec === wanted.spec && before.version === this.version;
+    const { version } = this.#turnFor;
+    const again = before?.spec === wanted.spec && before.version === version;
     const failed = {
       spec: wanted.spec,
-      version: this.version,
+      version,
       reason,
       atMs: Date.now(),
       tries: again ? before.tries + 1 : 1,
@@ -261,6 +276,7 @@ export class ServiceRunner {
   }
 
   #say(said: Partial<ServiceState>, runs: SeenContainer | null): false {
+    if (this.#isOvertaken()) return false;
     const other = runs !== null && runs.spec !== this.wanted.spec ? runs : null;
     const next: ServiceState = {
       ...unknownState,

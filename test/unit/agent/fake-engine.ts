@@ -24,9 +24,12 @@ export class FakeEngine implements Engine {
     return Promise.resolve({ id: `image of ${reference}`, repoDigests: [], digest: null });
   }
 
-  pull(reference: string): Promise<null> {
+  /** Set by a test that wants a say in how a pull ends. */
+  onPull: (reference: string, signal: AbortSignal) => Promise<null> = () => Promise.resolve(null);
+
+  pull(reference: string, _auth: unknown, signal: AbortSignal): Promise<null> {
     this.effect(`pull ${reference}`);
-    return Promise.resolve(null);
+    return this.onPull(reference, signal);
   }
 
   create(name: string, body: ContainerBody): Promise<void> {

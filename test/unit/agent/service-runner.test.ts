@@ -126,6 +126,57 @@ describe('a replacement', () => {
   });
 });
 
+describe('another target state', () => {
+  it('is not answered with what became of the one before', async () => {
+    const device = await running();
+    device.engine.bad.add('app:2');
+    const agent = device.agent(service('app:1'), 1);
+    await device.run(agent);
+    agent.want(service('app:1'), 2);
+    expect(agent.state).toMatchObject({ status: 'running' });
+    agent.want(service('app:2'), 3);
+    expect(agent.state).toMatchObject({ status: 'pending', message: null });
+    await device.run(agent);
+    expect(agent.state).toMatchObject({ status: 'failed' });
+    agent.want(service('app:2'), 3);
+    expect(agent.state).toMatchObject({ status: 'failed' });
+
+    device.engine.bad.clear();
+    agent.want(service('app:2'), 4);
+    expect(agent.state).toMatchObject({ status: 'pending', message: null });
+    await device.run(agent);
+    expect(agent.state).toMatchObject({ status: 'running', health: 'healthy' });
+  });
+
+  it('is not held to account for a pull that was under way for the one before', async () => {
+    const device = await running();
+    let refuse: (error: Error) => void = () => undefined;
+    device.engine.onPull = () => new Promise((_, reject) => (refuse = reject));
+    const agent = device.agent(service('app:2'), 2);
+    const turn = agent.turn(await device.engine.containers());
+    agent.want(service('app:3'), 3);
+    refuse(new Error('manifest unknown'));
+    expect(await turn).toBe(true);
+    expect(agent.state).toMatchObject({ status: 'pending', message: null });
+    device.engine.onPull = () => Promise.resolve(null);
+    await device.run(agent);
+    expect(await device.runs()).toEqual(['app:3 running']);
+  });
+
+  it('is another try, also where the one before fails after it came', async () => {
+    const device = await running();
+    device.engine.bad.add('app:2');
+    const agent = device.agent(service('app:2'), 2);
+    // Pulled, made, started: the next turn judges it.
+    for (let turns = 0; turns < 3; turns += 1) await agent.turn(await device.engine.containers());
+    const turn = agent.turn(await device.engine.containers());
+    agent.want(service('app:2'), 3);
+    expect(await turn).toBe(true);
+    expect(agent.state).toMatchObject({ status: 'updating' });
+    expect(device.record.failed).toMatchObject({ version: 2, tries: 1 });
+  });
+});
+
 describe.each(['host', 'none'])('an agent that dies at any effect, on network %s,', (networkMode) => {
   it.each([
     ['finishes a good release', false, 'app:2 running'],

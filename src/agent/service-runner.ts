@@ -2,7 +2,7 @@ import type { Logger } from '../log';
 import { ContainerProbes } from './container-probes';
 import { engineRefusal } from './engine-refusal';
 import type { Engine } from './engine';
-import { ImagePuller } from './image-puller';
+import { ImagePuller, type PullOutcome } from './image-puller';
 import { KeptContainer } from './kept-container';
 import type { Random } from './random';
 import { containerBody, containerName, networksOf } from './rules/container-body';
@@ -41,6 +41,7 @@ export class ServiceRunner {
   readonly #puller: ImagePuller;
   readonly #probes: ContainerProbes;
   readonly #kept: KeptContainer;
+  #pulling: AbortController | null = null;
   #pulledFor: string | null = null;
   #pulledTwice = false;
   #pullAgainAtMs = 0;
@@ -65,11 +66,17 @@ export class ServiceRunner {
     const another = otherSpec || version !== this.version;
     // What became of the target before is no answer to this one. A version alone does not make a running service prove itself again.
     if (otherSpec || (another && ['failed', 'rejected'].includes(this.state.status))) this.state = unknownState;
+    if (otherSpec || wanted.state !== this.wanted.state) this.giveUpPull();
     this.wanted = wanted;
     this.version = version;
     if (!another) return;
     this.#pullAgainAtMs = 0;
     this.#puller.reset();
+  }
+
+  /** What is being pulled is not wanted any more; what is wanted now does not wait for it. */
+  giveUpPull(): void {
+    this.#pulling?.abort(new Error('the image is not wanted any more'));
   }
 
   /** Takes one step. @returns whether something was changed, so that the next step may be due at once. */
@@ -127,7 +134,8 @@ export class ServiceRunner {
     if (Date.now() < this.#pullAgainAtMs) return false;
     if (this.state.status !== 'failed' || this.#pullAgainAtMs === 0)
       this.#say({ status: 'pulling', message: this.state.status === 'pulling' ? this.state.message : null }, running);
-    const outcome = await this.#puller.pull(wanted.imageName, record.digests, this.#options.signal);
+    const outcome = await this.#pullUnlessGivenUp(wanted.imageName, record.digests);
+    if (outcome === null) return true;
     if (outcome.kind === 'failed') {
       if (this.#isOvertaken()) return true;
       this.#pullAgainAtMs = outcome.retryAtMs;
@@ -136,6 +144,19 @@ export class ServiceRunner {
     this.#pulledFor = wanted.spec;
     this.#options.writeRecord(withDigest(this.#options.readRecord(), outcome.image));
     return true;
+  }
+
+  async #pullUnlessGivenUp(imageName: string, known: ServiceRecord['digests']): Promise<PullOutcome | null> {
+    const pulling = new AbortController();
+    this.#pulling = pulling;
+    try {
+      return await this.#puller.pull(imageName, known, AbortSignal.any([this.#options.signal, pulling.signal]));
+    } catch (error) {
+      if (pulling.signal.aborted) return null;
+      throw error;
+    } finally {
+      this.#pulling = null;
+    }
   }
 
   async #create(record: ServiceRecord, wanted: WantedService, running: SeenContainer | null): Promise<boolean> {

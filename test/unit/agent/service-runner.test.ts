@@ -163,6 +163,26 @@ describe('another target state', () => {
     expect(await device.runs()).toEqual(['app:3 running']);
   });
 
+  it('does not wait for a pull that hangs, and the pull that was given up is no failure', async () => {
+    const device = await running();
+    device.engine.onPull = (_, signal) =>
+      new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason as Error));
+      });
+    const agent = device.agent(service('app:2'), 2);
+    const turn = agent.turn(await device.engine.containers());
+    expect(agent.state).toMatchObject({ status: 'pulling' });
+    agent.want(service('app:1'), 3);
+    expect(await turn).toBe(true);
+    await device.run(agent);
+    expect(agent.state).toMatchObject({ status: 'running', health: 'healthy' });
+    // Neither does it make the same image wait when it is wanted again.
+    device.engine.onPull = () => Promise.resolve(null);
+    agent.want(service('app:2'), 4);
+    await device.run(agent);
+    expect(await device.runs()).toEqual(['app:2 running']);
+  });
+
   it('is another try, also where the one before fails after it came', async () => {
     const device = await running();
     device.engine.bad.add('app:2');

@@ -45,6 +45,8 @@ export class ServiceRunner {
   #pulledFor: string | null = null;
   #pulledTwice = false;
   #pullAgainAtMs = 0;
+  /** How often the engine would not bring back what is proven. */
+  #refusals = { count: 0, atMs: 0 };
   #lifts = { id: '', tries: 0, atMs: 0 };
   #digest: { imageId: string; digest: string | null } | null = null;
   /** The target that the turn under way is for. */
@@ -71,6 +73,7 @@ export class ServiceRunner {
     this.version = version;
     if (!another) return;
     this.#pullAgainAtMs = 0;
+    this.#refusals.count = 0;
     this.#puller.reset();
   }
 
@@ -161,6 +164,7 @@ export class ServiceRunner {
 
   async #create(record: ServiceRecord, wanted: WantedService, running: SeenContainer | null): Promise<boolean> {
     const { engine, deviceUuid } = this.#options;
+    if (this.#waitsAfterRefusal()) return false;
     this.#say({ status: 'updating' }, running);
     const name = containerName(deviceUuid, wanted);
     const networks = networksOf(deviceUuid, wanted);
@@ -174,7 +178,7 @@ export class ServiceRunner {
       const pullAgain = refusal.missingImage && !this.#pulledTwice;
       this.#pulledTwice = refusal.missingImage;
       if (pullAgain) this.#pulledFor = null;
-      else this.#fail(`CreateContainerError: ${refusal.message}`, running, record, wanted);
+      else this.#refused(`CreateContainerError: ${refusal.message}`, running, record, wanted);
     }
     return true;
   }
@@ -186,14 +190,16 @@ export class ServiceRunner {
     wanted: WantedService,
   ): Promise<boolean> {
     const { engine, times, writeRecord, log } = this.#options;
+    if (this.#waitsAfterRefusal()) return false;
     this.#say({ status: 'updating', containerId: container.id }, null);
     writeRecord({ ...record, trial: { spec: wanted.spec, startedAtMs: Date.now(), restarts: container.restarts } });
     for (const old of stop) await engine.stop(old.id, times.stopSeconds);
     log.info({ image: wanted.imageName, container: container.name, stopped: stop.map(({ name }) => name) }, 'starting');
     try {
       await engine.start(container.id);
+      this.#refusals.count = 0;
     } catch (error) {
-      this.#fail(`StartFailure: ${engineRefusal(error).message}`, stop[0] ?? null, record, wanted);
+      this.#refused(`StartFailure: ${engineRefusal(error).message}`, stop[0] ?? null, record, wanted);
     }
     return true;
   }
@@ -257,6 +263,25 @@ export class ServiceRunner {
       log.info({ container: name }, 'removed');
     }
     return true;
+  }
+
+  /** Of what is proven a refusal is no failure, as it says something about the machine at that moment: it is tried on. */
+  #refused(reason: string, runs: SeenContainer | null, record: ServiceRecord, wanted: WantedService): void {
+    if (record.good !== wanted.spec) {
+      this.#fail(reason, runs, record, wanted);
+      return;
+    }
+    this.#refusals = { count: this.#refusals.count + 1, atMs: Date.now() };
+    this.#options.log.warn(
+      { image: wanted.imageName, reason },
+      'the engine refuses what ran before; it is tried again',
+    );
+    this.#say({ status: 'updating', message: reason }, runs);
+  }
+
+  #waitsAfterRefusal(): boolean {
+    const { count, atMs } = this.#refusals;
+    return count > 0 && Date.now() < atMs + crashBackOffMs(count);
   }
 
   /** Written before anything is put back, so that a crash in between does not try the failed one again. */

@@ -10,6 +10,8 @@ export class Killed extends Error {}
 export class FakeEngine implements Engine {
   readonly effects: string[] = [];
   readonly bad = new Set<string>();
+  /** Images that are refused when they are to be started. */
+  readonly refused = new Set<string>();
   /** Dies instead of the effect after so many. */
   diesAfter = Number.POSITIVE_INFINITY;
   dead = false;
@@ -49,6 +51,8 @@ export class FakeEngine implements Engine {
   start(id: string): Promise<void> {
     const container = this.#find(id);
     this.effect(`start ${container.imageName}`);
+    if (this.refused.has(container.imageName))
+      return Promise.reject(Object.assign(new Error('port is already allocated'), { statusCode: 500 }));
     const bad = this.bad.has(container.imageName);
     Object.assign(container, {
       state: bad ? 'exited' : 'running',

@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { createRandom } from '../../../src/agent/random';
 import { blankRecord, type ServiceRecord } from '../../../src/agent/rules/service-record';
 import { wantedServices, type WantedService } from '../../../src/agent/rules/wanted-service';
@@ -123,6 +123,35 @@ describe('a replacement', () => {
     device.lock = null;
     await device.run(device.agent(service('app:2'), 2));
     expect(await device.runs()).toEqual(['app:2 running']);
+  });
+});
+
+describe('a rollback to what is proven', () => {
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  it('is tried on where the engine refuses to start it, and keeps its container', async () => {
+    jest.useFakeTimers({ doNotFake: ['performance'] });
+    const device = await running();
+    const agent = device.agent(service('app:2'), 2);
+    // Pulled, made, started; it is on trial when the target is taken back.
+    for (let turns = 0; turns < 3; turns += 1) await agent.turn(await device.engine.containers());
+    device.engine.refused.add('app:1');
+    agent.want(service('app:1'), 3);
+    await device.run(agent);
+    expect(agent.state).toMatchObject({ status: 'updating', message: 'StartFailure: port is already allocated' });
+    expect(await device.runs()).toContain('app:1 exited');
+    expect(device.record).toMatchObject({ failed: null });
+
+    device.engine.refused.clear();
+    const before = device.engine.effects.length;
+    await device.run(agent);
+    expect(device.engine.effects).toHaveLength(before);
+    jest.advanceTimersByTime(10_000);
+    await device.run(agent);
+    expect(await device.runs()).toEqual(['app:1 running']);
+    expect(agent.state).toMatchObject({ status: 'running', health: 'healthy' });
   });
 });
 

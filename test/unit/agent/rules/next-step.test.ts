@@ -93,6 +93,12 @@ test.each<[string, Case, string]>([
     { wanted: { spec: 'old', state: 'running' }, containers: [old], record: failed },
     'keep, container old',
   ],
+  [
+    'rolled back to the proven one, which would not start at once',
+    { containers: [exited, old], record: { ...failed, good: 'new' } },
+    'start, container new, stop old',
+  ],
+  ['the same, and it is gone', { containers: [old], record: { ...failed, good: 'new' } }, 'create'],
   ['locked, before anything was begun', { containers: [old], record: proven, locked: true }, 'locked'],
   ['locked, made but not started', { containers: [old, made], record: proven, locked: true }, 'locked'],
   [

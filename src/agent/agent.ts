@@ -208,9 +208,10 @@ export class Agent {
     };
   }
 
+  /** What could not be written is not known: with the ETag of a target that was not taken, the server would not send it again. */
   #keep(state: AgentState): void {
-    this.#state = state;
     this.#options.file.write(state);
+    this.#state = state;
   }
 }
 

@@ -48,7 +48,8 @@ export function crashBackOffMs(tries: number): number {
  */
 export function nextStep(view: ServiceView): Step {
   const { wanted, containers, record, version } = view;
-  if (wanted.state !== 'running') return stepToStopped(containers);
+  if (wanted.state !== 'running')
+    return view.locked && containers.length > 0 ? { kind: 'locked' } : stepToStopped(containers);
   const current = containers.find(({ spec }) => spec === wanted.spec) ?? null;
   const others = containers.filter((container) => container !== current);
   const fallback = fallbackOf(others, record);

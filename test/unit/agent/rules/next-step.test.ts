@@ -119,6 +119,12 @@ test.each<[string, Case, string]>([
   ],
   ['the state file was lost', { containers: [runs] }, 'judge, container new'],
   ['it is to be stopped', { wanted: { spec: 'new', state: 'stopped' }, containers: [runs] }, 'remove, containers new'],
+  [
+    'it is to be stopped, and locked',
+    { wanted: { spec: 'new', state: 'stopped' }, containers: [runs], locked: true },
+    'locked',
+  ],
+  ['it is stopped, and locked', { wanted: { spec: 'new', state: 'paused' }, locked: true }, 'stopped'],
   ['it is stopped', { wanted: { spec: 'new', state: 'stopped' } }, 'stopped'],
 ])('%s', (_, given, expected) => {
   expect(stepOf(given)).toBe(expected);

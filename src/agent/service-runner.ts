@@ -75,6 +75,8 @@ export class ServiceRunner {
     this.#pullAgainAtMs = 0;
     this.#refusals.count = 0;
     this.#puller.reset();
+    // Another try of what failed is one of what its tag points to by now.
+    if (this.#options.readRecord().failed?.spec === wanted.spec) this.#pulledFor = null;
   }
 
   /** What is being pulled is not wanted any more; what is wanted now does not wait for it. */
@@ -304,6 +306,7 @@ export class ServiceRunner {
     };
     const next = { ...record, trial: null, failed };
     this.#options.writeRecord(next);
+    if (this.#isOvertaken()) this.#pulledFor = null;
     this.#options.log.warn({ image: wanted.imageName, reason }, 'the update failed');
     this.#say({ status: 'failed', message: failure(next, fallback, 'is put back'), digest }, fallback);
   }

@@ -171,9 +171,11 @@ describe('another target state', () => {
     expect(agent.state).toMatchObject({ status: 'failed' });
 
     device.engine.bad.clear();
+    device.engine.effects.length = 0;
     agent.want(service('app:2'), 4);
     expect(agent.state).toMatchObject({ status: 'pending', message: null });
     await device.run(agent);
+    expect(device.engine.effects[0]).toBe('pull app:2');
     expect(agent.state).toMatchObject({ status: 'running', health: 'healthy' });
   });
 

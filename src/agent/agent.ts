@@ -180,7 +180,11 @@ export class Agent {
     this.#wanted = wantedServices(apps);
     this.#version = version;
     const keys = new Set(this.#wanted.usable.map(({ key }) => key));
-    for (const key of this.#runners.keys()) if (!keys.has(key)) this.#runners.delete(key);
+    for (const [key, runner] of this.#runners) {
+      if (keys.has(key)) continue;
+      runner.giveUpPull();
+      this.#runners.delete(key);
+    }
     for (const wanted of this.#wanted.usable) {
       const runner = this.#runners.get(wanted.key);
       if (runner === undefined)
@@ -204,9 +208,10 @@ export class Agent {
     };
   }
 
+  /** What could not be written is not known: with the ETag of a target that was not taken, the server would not send it again. */
   #keep(state: AgentState): void {
-    this.#state = state;
     this.#options.file.write(state);
+    this.#state = state;
   }
 }
 

@@ -64,13 +64,17 @@ function connectOnce({ host, port }: Place, timeoutMs: number): Promise<void> {
 function statusOf(check: { path: string; secure: boolean }, { host, port }: Place, timeoutMs: number): Promise<number> {
   return new Promise((resolve, reject) => {
     // A container's certificate is for its clients; here it is only asked whether it answers.
-    const options = { host, port, path: check.path, timeout: timeoutMs, agent: false, rejectUnauthorized: false };
+    // The limit is on the whole answer, not on its pauses: a server that drips its header must not hold the agent up.
+    const signal = AbortSignal.timeout(timeoutMs);
+    const options = { host, port, path: check.path, signal, agent: false, rejectUnauthorized: false };
     const asked = (check.secure ? httpsRequest : httpRequest)(options, (response) => {
-      response.resume();
       resolve(response.statusCode ?? 0);
+      // What it says beside its status is not read, and may never end.
+      response.destroy();
     });
-    asked.once('timeout', () => asked.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
-    asked.once('error', reject);
+    asked.on('error', (error) => {
+      reject(signal.aborted ? new Error(`no answer within ${timeoutMs / 1000} s`) : error);
+    });
     asked.end();
   });
 }

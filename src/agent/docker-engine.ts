@@ -1,7 +1,7 @@
 import Docker from 'dockerode';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Engine } from './engine';
-import { labels } from './rules/container-body';
+import { labels, type ContainerBody } from './rules/container-body';
 import { seenContainer } from './rules/inspected-container';
 import type { SeenContainer } from './rules/seen-container';
 
@@ -36,7 +36,14 @@ export function dockerEngine(socketPath: string, deviceUuid: string): Engine {
       return pulledDigestOf(pulling, stream, signal);
     },
     async create(name, body) {
-      await ignoring([409], docker.createContainer({ name, ...body }));
+      try {
+        await docker.createContainer({ name, ...body });
+      } catch (error) {
+        if (statusOf(error) !== 409) throw error;
+        const holder = await orNull(docker.getContainer(name).inspect());
+        if (holder !== null && !hasLabels(holder, body.Labels))
+          throw Object.assign(new Error(`the name ${name} is taken by another container`), { statusCode: 409 });
+      }
     },
     async ensureNetwork(name) {
       if ((await orNull(docker.getNetwork(name).inspect())) !== null) return;
@@ -62,6 +69,11 @@ export function dockerEngine(socketPath: string, deviceUuid: string): Engine {
 function seen(inspected: Docker.ContainerInspectInfo): SeenContainer[] {
   const container = seenContainer(inspected);
   return container === null ? [] : [container];
+}
+
+function hasLabels({ Config: { Labels: given } }: Docker.ContainerInspectInfo, wanted: ContainerBody['Labels']) {
+  const theirs = (given as Record<string, string> | null) ?? {};
+  return [labels.device, labels.service, labels.spec].every((label) => theirs[label] === wanted[label]);
 }
 
 /** Podman's `RepoDigests` hold index and manifest alike; its list says by which of them the image came. */

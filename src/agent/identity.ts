@@ -37,8 +37,9 @@ function keep(file: StateFile, state: AgentState): AgentState {
 }
 
 /**
- * Makes the device known with the provisioning key, then proves its own key. Safe to repeat: a device that is registered already
- * (409) goes on to the proof. @throws Error with what the server said.
+ * Makes the device known with the provisioning key, then proves its own key. Safe to repeat: where the answer to an earlier try
+ * was lost, the device is registered already (409), or the provisioning key may be used up since (401, 429): the proof decides.
+ * @throws Error with what the server said.
  */
 export async function register(client: HttpClient, { uuid, apiKey }: AgentState, config: AgentConfig): Promise<void> {
   const provisioningKey = config.FLEETWAVE_AGENT_PROVISIONING_KEY;
@@ -48,8 +49,10 @@ export async function register(client: HttpClient, { uuid, apiKey }: AgentState,
     ...{ uuid, deviceApiKey: apiKey },
     ...{ deviceName: config.FLEETWAVE_AGENT_NAME, deviceType: config.FLEETWAVE_AGENT_TYPE },
   };
-  await post(client, '/api/v1/device/register', provisioningKey, device, [200, 201, 409]);
-  await post(client, `/api/v1/device/${uuid}/key-exchange`, apiKey, { uuid, deviceApiKey: apiKey }, [200]);
+  const registered = await post(client, '/api/v1/device/register', provisioningKey, device);
+  if (![200, 201, 401, 409, 429].includes(registered.status)) throw registered.refusal;
+  const proven = await post(client, `/api/v1/device/${uuid}/key-exchange`, apiKey, { uuid, deviceApiKey: apiKey });
+  if (proven.status !== 200) throw [401, 429].includes(registered.status) ? registered.refusal : proven.refusal;
 }
 
 async function post(
@@ -57,10 +60,9 @@ async function post(
   path: string,
   key: string,
   body: object,
-  expected: readonly number[],
-): Promise<void> {
+): Promise<{ status: number; refusal: Error }> {
   const headers = { 'content-type': 'application/json', authorization: `Bearer ${key}` };
   const answer = await client.send({ method: 'POST', path, headers, body: JSON.stringify(body) });
-  if (!expected.includes(answer.status))
-    throw new Error(`POST ${path} answered ${answer.status}: ${answer.body.slice(0, 300)}`);
+  const { status } = answer;
+  return { status, refusal: new Error(`POST ${path} answered ${status}: ${answer.body.slice(0, 300)}`) };
 }

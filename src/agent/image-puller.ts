@@ -35,6 +35,7 @@ export class ImagePuller {
     this.#since = null;
   }
 
+  /** @throws what the signal was aborted with: that is no failure of the image. */
   async pull(imageName: string, known: ServiceRecord['digests'], signal: AbortSignal): Promise<PullOutcome> {
     const { engine, authFor, pullLimitMs, log } = this.#options;
     const reference = pullReference(imageName);

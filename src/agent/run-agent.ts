@@ -35,7 +35,8 @@ export function runAgent(config: AgentConfig, log: Logger): { uuid: string; stop
       stopSeconds: config.FLEETWAVE_AGENT_STOP_SECONDS,
     },
     // Read at each pull: credentials are rotated without a restart.
-    authFor: (imageName) => (authPath === undefined ? null : authFor(readFileSync(authPath, 'utf8'), imageName)),
+    authFor: (imageName) =>
+      authPath === undefined ? null : authFor(readFileSync(authPath, 'utf8'), imageName, authPath),
     lock: () => maintenanceLock(config.FLEETWAVE_AGENT_LOCK_FILE),
     lockMode: config.FLEETWAVE_AGENT_LOCK_MODE,
   });

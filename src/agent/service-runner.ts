@@ -2,7 +2,7 @@ import type { Logger } from '../log';
 import { ContainerProbes } from './container-probes';
 import { engineRefusal } from './engine-refusal';
 import type { Engine } from './engine';
-import { ImagePuller } from './image-puller';
+import { ImagePuller, type PullOutcome } from './image-puller';
 import { KeptContainer } from './kept-container';
 import type { Random } from './random';
 import { containerBody, containerName, networksOf } from './rules/container-body';
@@ -41,15 +41,21 @@ export class ServiceRunner {
   readonly #puller: ImagePuller;
   readonly #probes: ContainerProbes;
   readonly #kept: KeptContainer;
+  #pulling: AbortController | null = null;
   #pulledFor: string | null = null;
   #pulledTwice = false;
   #pullAgainAtMs = 0;
+  /** How often the engine would not bring back what is proven. */
+  #refusals = { count: 0, atMs: 0 };
   #lifts = { id: '', tries: 0, atMs: 0 };
   #digest: { imageId: string; digest: string | null } | null = null;
+  /** The target that the turn under way is for. */
+  #turnFor: { spec: string; version: number | null };
 
   constructor(wanted: WantedService, version: number | null, options: RunnerOptions) {
     this.wanted = wanted;
     this.version = version;
+    this.#turnFor = { spec: wanted.spec, version };
     this.#options = options;
     this.#puller = new ImagePuller({ ...options, pullLimitMs: options.times.pullMs });
     this.#probes = new ContainerProbes(options.engine);
@@ -58,22 +64,41 @@ export class ServiceRunner {
 
   /** Another target state. The same spec in a newer version is another try of one that failed. */
   want(wanted: WantedService, version: number | null): void {
-    const another = wanted.spec !== this.wanted.spec || version !== this.version;
+    const otherSpec = wanted.spec !== this.wanted.spec;
+    const another = otherSpec || version !== this.version;
+    // What became of the target before is no answer to this one. A version alone does not make a running service prove itself again.
+    if (otherSpec || (another && ['failed', 'rejected'].includes(this.state.status))) this.state = unknownState;
+    if (otherSpec || wanted.state !== this.wanted.state) this.giveUpPull();
     this.wanted = wanted;
     this.version = version;
     if (!another) return;
     this.#pullAgainAtMs = 0;
+    this.#refusals.count = 0;
     this.#puller.reset();
+    // Another try of what failed is one of what its tag points to by now.
+    if (this.#options.readRecord().failed?.spec === wanted.spec) this.#pulledFor = null;
+  }
+
+  /** What is being pulled is not wanted any more; what is wanted now does not wait for it. */
+  giveUpPull(): void {
+    this.#pulling?.abort(new Error('the image is not wanted any more'));
   }
 
   /** Takes one step. @returns whether something was changed, so that the next step may be due at once. */
   async turn(containers: readonly SeenContainer[]): Promise<boolean> {
     const lock = this.#options.lock();
     const { wanted, version } = this;
+    this.#turnFor = { spec: wanted.spec, version };
     const record = this.#options.readRecord();
     const imageReady = this.#pulledFor === wanted.spec;
     const step = nextStep({ wanted, version, containers, record, imageReady, locked: lock !== null, now: Date.now() });
-    return this.#take(step, record, wanted, containers, lock);
+    const changed = await this.#take(step, record, wanted, containers, lock);
+    return changed || this.#isOvertaken();
+  }
+
+  /** Another target came while the turn was under way: how the turn ends says nothing about that one. */
+  #isOvertaken(): boolean {
+    return this.#turnFor.spec !== this.wanted.spec || this.#turnFor.version !== this.version;
   }
 
   #take(
@@ -114,8 +139,10 @@ export class ServiceRunner {
     if (Date.now() < this.#pullAgainAtMs) return false;
     if (this.state.status !== 'failed' || this.#pullAgainAtMs === 0)
       this.#say({ status: 'pulling', message: this.state.status === 'pulling' ? this.state.message : null }, running);
-    const outcome = await this.#puller.pull(wanted.imageName, record.digests, this.#options.signal);
+    const outcome = await this.#pullUnlessGivenUp(wanted.imageName, record.digests);
+    if (outcome === null) return true;
     if (outcome.kind === 'failed') {
+      if (this.#isOvertaken()) return true;
       this.#pullAgainAtMs = outcome.retryAtMs;
       return this.#say({ status: outcome.final ? 'failed' : 'pulling', message: outcome.reason }, running);
     }
@@ -124,8 +151,22 @@ export class ServiceRunner {
     return true;
   }
 
+  async #pullUnlessGivenUp(imageName: string, known: ServiceRecord['digests']): Promise<PullOutcome | null> {
+    const pulling = new AbortController();
+    this.#pulling = pulling;
+    try {
+      return await this.#puller.pull(imageName, known, AbortSignal.any([this.#options.signal, pulling.signal]));
+    } catch (error) {
+      if (pulling.signal.aborted) return null;
+      throw error;
+    } finally {
+      this.#pulling = null;
+    }
+  }
+
   async #create(record: ServiceRecord, wanted: WantedService, running: SeenContainer | null): Promise<boolean> {
     const { engine, deviceUuid } = this.#options;
+    if (this.#waitsAfterRefusal()) return false;
     this.#say({ status: 'updating' }, running);
     const name = containerName(deviceUuid, wanted);
     const networks = networksOf(deviceUuid, wanted);
@@ -139,7 +180,7 @@ export class ServiceRunner {
       const pullAgain = refusal.missingImage && !this.#pulledTwice;
       this.#pulledTwice = refusal.missingImage;
       if (pullAgain) this.#pulledFor = null;
-      else this.#fail(`CreateContainerError: ${refusal.message}`, running, record, wanted);
+      else this.#refused(`CreateContainerError: ${refusal.message}`, running, record, wanted);
     }
     return true;
   }
@@ -151,14 +192,16 @@ export class ServiceRunner {
     wanted: WantedService,
   ): Promise<boolean> {
     const { engine, times, writeRecord, log } = this.#options;
+    if (this.#waitsAfterRefusal()) return false;
     this.#say({ status: 'updating', containerId: container.id }, null);
     writeRecord({ ...record, trial: { spec: wanted.spec, startedAtMs: Date.now(), restarts: container.restarts } });
     for (const old of stop) await engine.stop(old.id, times.stopSeconds);
     log.info({ image: wanted.imageName, container: container.name, stopped: stop.map(({ name }) => name) }, 'starting');
     try {
       await engine.start(container.id);
+      this.#refusals.count = 0;
     } catch (error) {
-      this.#fail(`StartFailure: ${engineRefusal(error).message}`, stop[0] ?? null, record, wanted);
+      this.#refused(`StartFailure: ${engineRefusal(error).message}`, stop[0] ?? null, record, wanted);
     }
     return true;
   }
@@ -224,6 +267,25 @@ export class ServiceRunner {
     return true;
   }
 
+  /** Of what is proven a refusal is no failure, as it says something about the machine at that moment: it is tried on. */
+  #refused(reason: string, runs: SeenContainer | null, record: ServiceRecord, wanted: WantedService): void {
+    if (record.good !== wanted.spec) {
+      this.#fail(reason, runs, record, wanted);
+      return;
+    }
+    this.#refusals = { count: this.#refusals.count + 1, atMs: Date.now() };
+    this.#options.log.warn(
+      { image: wanted.imageName, reason },
+      'the engine refuses what ran before; it is tried again',
+    );
+    this.#say({ status: 'updating', message: reason }, runs);
+  }
+
+  #waitsAfterRefusal(): boolean {
+    const { count, atMs } = this.#refusals;
+    return count > 0 && Date.now() < atMs + crashBackOffMs(count);
+  }
+
   /** Written before anything is put back, so that a crash in between does not try the failed one again. */
   #fail(
     reason: string,
@@ -233,16 +295,18 @@ export class ServiceRunner {
     digest: string | null = null,
   ): void {
     const { failed: before } = record;
-    const again = before?.spec === wanted.spec && before.version === this.version;
+    const { version } = this.#turnFor;
+    const again = before?.spec === wanted.spec && before.version === version;
     const failed = {
       spec: wanted.spec,
-      version: this.version,
+      version,
       reason,
       atMs: Date.now(),
       tries: again ? before.tries + 1 : 1,
     };
     const next = { ...record, trial: null, failed };
     this.#options.writeRecord(next);
+    if (this.#isOvertaken()) this.#pulledFor = null;
     this.#options.log.warn({ image: wanted.imageName, reason }, 'the update failed');
     this.#say({ status: 'failed', message: failure(next, fallback, 'is put back'), digest }, fallback);
   }
@@ -261,6 +325,7 @@ export class ServiceRunner {
   }
 
   #say(said: Partial<ServiceState>, runs: SeenContainer | null): false {
+    if (this.#isOvertaken()) return false;
     const other = runs !== null && runs.spec !== this.wanted.spec ? runs : null;
     const next: ServiceState = {
       ...unknownState,

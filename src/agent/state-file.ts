@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import type { ServiceRecord } from './rules/service-record';
@@ -53,7 +53,8 @@ export function stateFile(path: string): StateFile {
       const next = `${path}.next`;
       const file = openSync(next, 'w', 0o600);
       try {
-        writeSync(file, JSON.stringify(state));
+        // Not writeSync, which on a full disk writes a part and says nothing.
+        writeFileSync(file, JSON.stringify(state));
         fsyncSync(file);
       } finally {
         closeSync(file);

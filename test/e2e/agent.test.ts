@@ -81,7 +81,9 @@ test('version 3 exits at once: the first batch fails by its health, and every co
     "select reason from rollout_events where rollout_id = $1 and type = 'device.failed'",
     [id],
   );
-  expect(rows.map(({ reason }) => reason)).toEqual([expect.stringContaining('CrashLoopBackOff: exited with code 3')]);
+  expect(rows.map(({ reason }) => reason)).toEqual([
+    expect.stringMatching(/^CrashLoopBackOff: web failed: exited with code 3; .* is put back$/),
+  ]);
   // What did not prove itself is gone, and nothing else is left.
   expect(await fleet.podman.podman('ps', '--all', '--quiet')).toMatch(/^(?:[0-9a-f]+\n){5}$/);
 });

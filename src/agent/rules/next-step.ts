@@ -48,12 +48,14 @@ export function crashBackOffMs(tries: number): number {
  */
 export function nextStep(view: ServiceView): Step {
   const { wanted, containers, record, version } = view;
-  if (wanted.state !== 'running') return stepToStopped(containers);
+  if (wanted.state !== 'running')
+    return view.locked && containers.length > 0 ? { kind: 'locked' } : stepToStopped(containers);
   const current = containers.find(({ spec }) => spec === wanted.spec) ?? null;
   const others = containers.filter((container) => container !== current);
   const fallback = fallbackOf(others, record);
   const { failed } = record;
-  if (failed?.spec === wanted.spec && failed.version === version) {
+  // What proved itself before is what would be gone back to: there is nothing better to put in its place.
+  if (failed?.spec === wanted.spec && failed.version === version && record.good !== wanted.spec) {
     if (fallback !== null) return stepBack(current, fallback, others);
     if (current?.state !== 'running' && view.now < failed.atMs + crashBackOffMs(failed.tries))
       return { kind: 'rest', fallback: null };

@@ -19,12 +19,12 @@ export interface EngineAuth {
 
 /**
  * The credentials for an image from the text of an auth file: those of the longest entry that its name is under, as
- * Podman reads it. @throws Error when the text is no such file.
+ * Podman reads it. @throws Error when the text is no such file; it names the file and quotes nothing.
  */
-export function authFor(fileText: string, imageName: string): EngineAuth | null {
+export function authFor(fileText: string, imageName: string, fileName: string): EngineAuth | null {
   const parsed = parseImageReference(imageName);
   if (!parsed.ok) return null;
-  const { auths } = AuthFile.parse(JSON.parse(fileText));
+  const { auths } = parsedFile(fileText, fileName);
   const { image, registry } = parsed.reference;
   const matching = Object.entries(auths)
     .map(([place, entry]) => ({ place: bare(place), entry }))
@@ -38,6 +38,15 @@ export function authFor(fileText: string, imageName: string): EngineAuth | null 
   const username = entry.username ?? decoded.slice(0, Math.max(colon, 0));
   const password = entry.password ?? decoded.slice(colon + 1);
   return username === '' ? null : { serveraddress: registry, username, password };
+}
+
+/** The errors of a parser quote what they stumble over: here that is a password, on its way to the log and the server. */
+function parsedFile(text: string, fileName: string): z.infer<typeof AuthFile> {
+  try {
+    return AuthFile.parse(JSON.parse(text));
+  } catch {
+    throw new Error(`${fileName} is not a file of registry credentials as docker and Podman write it`);
+  }
 }
 
 /** `https://index.docker.io/v1/`, as docker itself writes it, is Docker Hub. */

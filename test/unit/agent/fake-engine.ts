@@ -10,6 +10,8 @@ export class Killed extends Error {}
 export class FakeEngine implements Engine {
   readonly effects: string[] = [];
   readonly bad = new Set<string>();
+  /** Images that are refused when they are to be started. */
+  readonly refused = new Set<string>();
   /** Dies instead of the effect after so many. */
   diesAfter = Number.POSITIVE_INFINITY;
   dead = false;
@@ -24,9 +26,12 @@ export class FakeEngine implements Engine {
     return Promise.resolve({ id: `image of ${reference}`, repoDigests: [], digest: null });
   }
 
-  pull(reference: string): Promise<null> {
+  /** Set by a test that wants a say in how a pull ends. */
+  onPull: (reference: string, signal: AbortSignal) => Promise<null> = () => Promise.resolve(null);
+
+  pull(reference: string, _auth: unknown, signal: AbortSignal): Promise<null> {
     this.effect(`pull ${reference}`);
-    return Promise.resolve(null);
+    return this.onPull(reference, signal);
   }
 
   create(name: string, body: ContainerBody): Promise<void> {
@@ -46,6 +51,8 @@ export class FakeEngine implements Engine {
   start(id: string): Promise<void> {
     const container = this.#find(id);
     this.effect(`start ${container.imageName}`);
+    if (this.refused.has(container.imageName))
+      return Promise.reject(Object.assign(new Error('port is already allocated'), { statusCode: 500 }));
     const bad = this.bad.has(container.imageName);
     Object.assign(container, {
       state: bad ? 'exited' : 'running',

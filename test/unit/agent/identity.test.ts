@@ -64,13 +64,19 @@ test('a new device makes its identity, keeps it to itself on the disk, registers
   expect(apiKey).toMatch(/^[0-9a-f]{64}$/);
 });
 
-test('a device that was registered before a crash goes on to the proof; a refused key is an error', async () => {
+test('a device whose registration was answered to nobody goes on to the proof; a refused proof is an error', async () => {
   const settings = config({ FLEETWAVE_AGENT_PROVISIONING_KEY: 'provisioning' });
   const state = takeIdentity(file, settings);
-  answers['/api/v1/device/register'] = 409;
-  await register(client, state, settings);
-  answers['/api/v1/device/register'] = 401;
-  await expect(register(client, state, settings)).rejects.toThrow('POST /api/v1/device/register answered 401');
+  const [registration, proof] = ['/api/v1/device/register', `/api/v1/device/${state.uuid}/key-exchange`];
+  for (const status of [401, 409, 429]) {
+    answers = { [registration]: status };
+    await register(client, state, settings);
+    answers = { [registration]: status, [proof]: 401 };
+    const refused = `POST ${status === 409 ? proof : registration} answered ${status === 409 ? 401 : status}`;
+    await expect(register(client, state, settings)).rejects.toThrow(refused);
+  }
+  answers = { [registration]: 500 };
+  await expect(register(client, state, settings)).rejects.toThrow(`POST ${registration} answered 500`);
 });
 
 test('a configured identity is taken, also with a new key, and another device is refused', () => {

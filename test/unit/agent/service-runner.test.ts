@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { createRandom } from '../../../src/agent/random';
 import { blankRecord, type ServiceRecord } from '../../../src/agent/rules/service-record';
 import { wantedServices, type WantedService } from '../../../src/agent/rules/wanted-service';
@@ -123,6 +123,108 @@ describe('a replacement', () => {
     device.lock = null;
     await device.run(device.agent(service('app:2'), 2));
     expect(await device.runs()).toEqual(['app:2 running']);
+  });
+});
+
+describe('a rollback to what is proven', () => {
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  it('is tried on where the engine refuses to start it, and keeps its container', async () => {
+    jest.useFakeTimers({ doNotFake: ['performance'] });
+    const device = await running();
+    const agent = device.agent(service('app:2'), 2);
+    // Pulled, made, started; it is on trial when the target is taken back.
+    for (let turns = 0; turns < 3; turns += 1) await agent.turn(await device.engine.containers());
+    device.engine.refused.add('app:1');
+    agent.want(service('app:1'), 3);
+    await device.run(agent);
+    expect(agent.state).toMatchObject({ status: 'updating', message: 'StartFailure: port is already allocated' });
+    expect(await device.runs()).toContain('app:1 exited');
+    expect(device.record).toMatchObject({ failed: null });
+
+    device.engine.refused.clear();
+    const before = device.engine.effects.length;
+    await device.run(agent);
+    expect(device.engine.effects).toHaveLength(before);
+    jest.advanceTimersByTime(10_000);
+    await device.run(agent);
+    expect(await device.runs()).toEqual(['app:1 running']);
+    expect(agent.state).toMatchObject({ status: 'running', health: 'healthy' });
+  });
+});
+
+describe('another target state', () => {
+  it('is not answered with what became of the one before', async () => {
+    const device = await running();
+    device.engine.bad.add('app:2');
+    const agent = device.agent(service('app:1'), 1);
+    await device.run(agent);
+    agent.want(service('app:1'), 2);
+    expect(agent.state).toMatchObject({ status: 'running' });
+    agent.want(service('app:2'), 3);
+    expect(agent.state).toMatchObject({ status: 'pending', message: null });
+    await device.run(agent);
+    expect(agent.state).toMatchObject({ status: 'failed' });
+    agent.want(service('app:2'), 3);
+    expect(agent.state).toMatchObject({ status: 'failed' });
+
+    device.engine.bad.clear();
+    device.engine.effects.length = 0;
+    agent.want(service('app:2'), 4);
+    expect(agent.state).toMatchObject({ status: 'pending', message: null });
+    await device.run(agent);
+    expect(device.engine.effects[0]).toBe('pull app:2');
+    expect(agent.state).toMatchObject({ status: 'running', health: 'healthy' });
+  });
+
+  it('is not held to account for a pull that was under way for the one before', async () => {
+    const device = await running();
+    let refuse: (error: Error) => void = () => undefined;
+    device.engine.onPull = () => new Promise((_, reject) => (refuse = reject));
+    const agent = device.agent(service('app:2'), 2);
+    const turn = agent.turn(await device.engine.containers());
+    agent.want(service('app:3'), 3);
+    refuse(new Error('manifest unknown'));
+    expect(await turn).toBe(true);
+    expect(agent.state).toMatchObject({ status: 'pending', message: null });
+    device.engine.onPull = () => Promise.resolve(null);
+    await device.run(agent);
+    expect(await device.runs()).toEqual(['app:3 running']);
+  });
+
+  it('does not wait for a pull that hangs, and the pull that was given up is no failure', async () => {
+    const device = await running();
+    device.engine.onPull = (_, signal) =>
+      new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason as Error));
+      });
+    const agent = device.agent(service('app:2'), 2);
+    const turn = agent.turn(await device.engine.containers());
+    expect(agent.state).toMatchObject({ status: 'pulling' });
+    agent.want(service('app:1'), 3);
+    expect(await turn).toBe(true);
+    await device.run(agent);
+    expect(agent.state).toMatchObject({ status: 'running', health: 'healthy' });
+    // Neither does it make the same image wait when it is wanted again.
+    device.engine.onPull = () => Promise.resolve(null);
+    agent.want(service('app:2'), 4);
+    await device.run(agent);
+    expect(await device.runs()).toEqual(['app:2 running']);
+  });
+
+  it('is another try, also where the one before fails after it came', async () => {
+    const device = await running();
+    device.engine.bad.add('app:2');
+    const agent = device.agent(service('app:2'), 2);
+    // Pulled, made, started: the next turn judges it.
+    for (let turns = 0; turns < 3; turns += 1) await agent.turn(await device.engine.containers());
+    const turn = agent.turn(await device.engine.containers());
+    agent.want(service('app:2'), 3);
+    expect(await turn).toBe(true);
+    expect(agent.state).toMatchObject({ status: 'updating' });
+    expect(device.record.failed).toMatchObject({ version: 2, tries: 1 });
   });
 });
 

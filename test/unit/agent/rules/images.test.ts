@@ -64,10 +64,18 @@ describe('credentials', () => {
     ['registry.acme.io:5000/app', null],
     ['ghcr.io/app', null],
   ])('for %s are those of the narrowest entry', (imageName, found) => {
-    expect(authFor(file, imageName)).toEqual(found);
+    expect(authFor(file, imageName, 'auth.json')).toEqual(found);
   });
 
-  it('are refused where the file is none', () => {
-    expect(() => authFor('{"auths": []}', 'redis')).toThrow();
+  it.each(['{"auths": []}', '{"auths": {"a": {"password": "secret",}}}', 'secret'])(
+    'are refused where the file is none, and not quoted: %s',
+    (text) => {
+      expect(() => authFor(text, 'redis', 'auth.json')).toThrow(
+        /^auth\.json is not a file of registry credentials as docker and Podman write it$/,
+      );
+    },
+  );
+  it('are those of nothing in an empty file', () => {
+    expect(authFor('{}', 'redis', 'auth.json')).toBeNull();
   });
 });

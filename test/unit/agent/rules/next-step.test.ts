@@ -93,6 +93,12 @@ test.each<[string, Case, string]>([
     { wanted: { spec: 'old', state: 'running' }, containers: [old], record: failed },
     'keep, container old',
   ],
+  [
+    'rolled back to the proven one, which would not start at once',
+    { containers: [exited, old], record: { ...failed, good: 'new' } },
+    'start, container new, stop old',
+  ],
+  ['the same, and it is gone', { containers: [old], record: { ...failed, good: 'new' } }, 'create'],
   ['locked, before anything was begun', { containers: [old], record: proven, locked: true }, 'locked'],
   ['locked, made but not started', { containers: [old, made], record: proven, locked: true }, 'locked'],
   [
@@ -113,6 +119,12 @@ test.each<[string, Case, string]>([
   ],
   ['the state file was lost', { containers: [runs] }, 'judge, container new'],
   ['it is to be stopped', { wanted: { spec: 'new', state: 'stopped' }, containers: [runs] }, 'remove, containers new'],
+  [
+    'it is to be stopped, and locked',
+    { wanted: { spec: 'new', state: 'stopped' }, containers: [runs], locked: true },
+    'locked',
+  ],
+  ['it is stopped, and locked', { wanted: { spec: 'new', state: 'paused' }, locked: true }, 'stopped'],
   ['it is stopped', { wanted: { spec: 'new', state: 'stopped' } }, 'stopped'],
 ])('%s', (_, given, expected) => {
   expect(stepOf(given)).toBe(expected);

@@ -1,12 +1,14 @@
 import type { Logger } from '../log';
+import { ContainerDigests } from './container-digests';
 import { ContainerProbes } from './container-probes';
 import { engineRefusal } from './engine-refusal';
 import type { Engine } from './engine';
 import { ImagePuller, type PullOutcome } from './image-puller';
 import { KeptContainer } from './kept-container';
 import type { Random } from './random';
+import { Refusals } from './refusals';
 import { containerBody, containerName, networksOf } from './rules/container-body';
-import { pulledDigest, pullReference } from './rules/image-digest';
+import { pullReference } from './rules/image-digest';
 import { crashBackOffMs, nextStep, type Step } from './rules/next-step';
 import type { EngineAuth } from './rules/registry-auth';
 import type { SeenContainer } from './rules/seen-container';
@@ -41,14 +43,13 @@ export class ServiceRunner {
   readonly #puller: ImagePuller;
   readonly #probes: ContainerProbes;
   readonly #kept: KeptContainer;
+  readonly #digests: ContainerDigests;
   #pulling: AbortController | null = null;
   #pulledFor: string | null = null;
   #pulledTwice = false;
   #pullAgainAtMs = 0;
-  /** How often the engine would not bring back what is proven. */
-  #refusals = { count: 0, atMs: 0 };
+  readonly #refusals = new Refusals();
   #lifts = { id: '', tries: 0, atMs: 0 };
-  #digest: { imageId: string; digest: string | null } | null = null;
   /** The target that the turn under way is for. */
   #turnFor: { spec: string; version: number | null };
 
@@ -60,6 +61,7 @@ export class ServiceRunner {
     this.#puller = new ImagePuller({ ...options, pullLimitMs: options.times.pullMs });
     this.#probes = new ContainerProbes(options.engine);
     this.#kept = new KeptContainer(options);
+    this.#digests = new ContainerDigests(options.engine);
   }
 
   /** Another target state. The same spec in a newer version is another try of one that failed. */
@@ -73,7 +75,7 @@ export class ServiceRunner {
     this.version = version;
     if (!another) return;
     this.#pullAgainAtMs = 0;
-    this.#refusals.count = 0;
+    this.#refusals.forget();
     this.#puller.reset();
     // Another try of what failed is one of what its tag points to by now.
     if (this.#options.readRecord().failed?.spec === wanted.spec) this.#pulledFor = null;
@@ -166,7 +168,7 @@ export class ServiceRunner {
 
   async #create(record: ServiceRecord, wanted: WantedService, running: SeenContainer | null): Promise<boolean> {
     const { engine, deviceUuid } = this.#options;
-    if (this.#waitsAfterRefusal()) return false;
+    if (this.#refusals.isTooSoon()) return false;
     this.#say({ status: 'updating' }, running);
     const name = containerName(deviceUuid, wanted);
     const networks = networksOf(deviceUuid, wanted);
@@ -192,14 +194,14 @@ export class ServiceRunner {
     wanted: WantedService,
   ): Promise<boolean> {
     const { engine, times, writeRecord, log } = this.#options;
-    if (this.#waitsAfterRefusal()) return false;
+    if (this.#refusals.isTooSoon()) return false;
     this.#say({ status: 'updating', containerId: container.id }, null);
     writeRecord({ ...record, trial: { spec: wanted.spec, startedAtMs: Date.now(), restarts: container.restarts } });
     for (const old of stop) await engine.stop(old.id, times.stopSeconds);
     log.info({ image: wanted.imageName, container: container.name, stopped: stop.map(({ name }) => name) }, 'starting');
     try {
       await engine.start(container.id);
-      this.#refusals.count = 0;
+      this.#refusals.forget();
     } catch (error) {
       this.#refused(`StartFailure: ${engineRefusal(error).message}`, stop[0] ?? null, record, wanted);
     }
@@ -232,7 +234,7 @@ export class ServiceRunner {
       ...{ container, restartsBefore: trial.restarts, trialStartedAtMs: trial.startedAtMs, now: Date.now() },
       ...{ ...probes, settleMs: times.settleMs, deadlineMs: times.healthMs },
     });
-    const digest = await this.#digestOf(container, record);
+    const digest = await this.#digests.of(container, record.digests);
     switch (verdict.kind) {
       case 'waiting':
         return this.#say(
@@ -253,7 +255,7 @@ export class ServiceRunner {
     const alive = container.state === 'running';
     const probes = alive ? await this.#probes.ask(container, wanted.config) : null;
     const { changed, ...said } = await this.#kept.lookAfter(container, wanted, probes);
-    this.#say({ ...said, digest: await this.#digestOf(container, record), containerId: container.id }, null);
+    this.#say({ ...said, digest: await this.#digests.of(container, record.digests), containerId: container.id }, null);
     return changed;
   }
 
@@ -273,17 +275,12 @@ export class ServiceRunner {
       this.#fail(reason, runs, record, wanted);
       return;
     }
-    this.#refusals = { count: this.#refusals.count + 1, atMs: Date.now() };
+    this.#refusals.note();
     this.#options.log.warn(
       { image: wanted.imageName, reason },
       'the engine refuses what ran before; it is tried again',
     );
     this.#say({ status: 'updating', message: reason }, runs);
-  }
-
-  #waitsAfterRefusal(): boolean {
-    const { count, atMs } = this.#refusals;
-    return count > 0 && Date.now() < atMs + crashBackOffMs(count);
   }
 
   /** Written before anything is put back, so that a crash in between does not try the failed one again. */
@@ -311,19 +308,6 @@ export class ServiceRunner {
     this.#say({ status: 'failed', message: failure(next, fallback, 'is put back'), digest }, fallback);
   }
 
-  async #digestOf(container: SeenContainer, record: ServiceRecord): Promise<string | null> {
-    const known = record.digests.find(
-      ({ imageName, imageId }) => imageName === container.imageName && sameId(imageId, container.imageId),
-    );
-    if (known !== undefined) return known.digest;
-    if (this.#digest?.imageId !== container.imageId) {
-      const image = await this.#options.engine.image(container.imageId);
-      const digest = image === null ? null : pulledDigest(container.imageName, image.repoDigests, image.digest);
-      this.#digest = { imageId: container.imageId, digest };
-    }
-    return this.#digest.digest;
-  }
-
   #say(said: Partial<ServiceState>, runs: SeenContainer | null): false {
     if (this.#isOvertaken()) return false;
     const other = runs !== null && runs.spec !== this.wanted.spec ? runs : null;
@@ -343,9 +327,4 @@ export class ServiceRunner {
 function failure(record: ServiceRecord, fallback: SeenContainer | null, becomes: string): string {
   const reason = record.failed?.reason ?? 'failed';
   return fallback === null ? reason : `${reason}; ${fallback.imageName} ${becomes}`;
-}
-
-/** Docker writes `sha256:` before it, Podman does not everywhere. */
-function sameId(one: string, other: string): boolean {
-  return one.replace(/^sha256:/, '') === other.replace(/^sha256:/, '');
 }

@@ -2,6 +2,7 @@ import { heartbeat } from '@temporalio/activity';
 import { putBackDevice, settlePutBack, type PutBackInput, type PutBackStanding } from '../db/put-back-device';
 import { reopenRollout, type Reopened, type ReopenInput } from '../db/reopen';
 import { FAILED, openRollback, restoreChunk, TOLD, type RestoredChunk } from '../db/restore';
+import { inTransaction } from '../db/transaction';
 import type { ActivityDeps } from './deps';
 import { rolloutMissing } from './failures';
 
@@ -26,7 +27,9 @@ export function rollbackActivities({ pool, chunkSize }: ActivityDeps) {
       const statuses = input.scope === 'failed' ? FAILED : TOLD;
       let chunk: RestoredChunk | undefined;
       while (chunk === undefined || chunk.taken === chunkSize) {
-        chunk = await restoreChunk(pool, input.rolloutId, chunkSize, { statuses, devices: null });
+        chunk = await inTransaction(pool, (client) =>
+          restoreChunk(client, input.rolloutId, chunkSize, { statuses, devices: null }),
+        );
         heartbeat(chunk);
       }
     },

@@ -1,4 +1,4 @@
-import type { Pool } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 
 /**
  * The states of a device whose target this rollout wrote and may have to take back. Active and superseded is one that was told
@@ -75,17 +75,31 @@ export interface RestoreScope {
   devices: readonly string[] | null;
 }
 
-/** Restores one chunk of at most `limit` devices; idempotent by the device's state. */
+/**
+ * Locked in statements of their own, so that the one which restores begins with what is there then. Were it to wait for a row
+ * that a report is just moving, its parts would not see the same row: a target was put back whose device stayed where it was.
+ */
+const LOCK_DEVICES = `
+select s.device_uuid as device from device_rollout_status s
+ where s.rollout_id = $1 and s.active and (s.status = any ($3::text[]) or s.status = 'pending' and s.changes <> '[]')
+   and ($4::uuid[] is null or s.device_uuid = any ($4))
+ order by s.device_uuid limit $2 for update of s`;
+const LOCK_TARGETS = 'select from device_target_state where device_uuid = any ($1) order by device_uuid for update';
+
+/** Restores one chunk of at most `limit` devices, in the caller's transaction; idempotent by the device's state. */
 export async function restoreChunk(
-  pool: Pick<Pool, 'query'>,
+  client: PoolClient,
   rolloutId: string,
   limit: number,
   { statuses, devices }: RestoreScope,
 ): Promise<RestoredChunk> {
-  const done = await pool.query<RestoredChunk>({
+  const locked = await client.query<{ device: string }>(LOCK_DEVICES, [rolloutId, limit, statuses, devices]);
+  const due = locked.rows.map(({ device }) => device);
+  await client.query(LOCK_TARGETS, [due]);
+  const done = await client.query<RestoredChunk>({
     name: 'restore-chunk',
     text: RESTORE_CHUNK,
-    values: [rolloutId, limit, statuses, devices],
+    values: [rolloutId, limit, statuses, due],
   });
   return done.rows[0] ?? { taken: 0, restored: 0, leftAlone: 0 };
 }

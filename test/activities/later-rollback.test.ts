@@ -6,6 +6,7 @@ import { readDevicePart, readLeftToPutBack } from '../../src/db/put-back-facts';
 import { acceptReport } from '../../src/db/reports';
 import { restoreChunk, TOLD } from '../../src/db/restore';
 import type { FinalStatus } from '../../src/domain/rollout-states';
+import { inTransaction } from '../../src/db/transaction';
 import { createTestDatabase, type TestDatabase } from '../support/database';
 import { appWith, deviceRows, seedDevices, seedRollout } from '../support/fleet-fixture';
 
@@ -180,7 +181,9 @@ describe('a newer rollout while an ended one is put back', () => {
     const devices = await fleet(3);
     const rolloutId = await ended('7.5');
     await reopen(rolloutId);
-    await restoreChunk(database.pool, rolloutId, 1, { statuses: TOLD, devices: devices.slice(0, 1) });
+    await inTransaction(database.pool, (client) =>
+      restoreChunk(client, rolloutId, 1, { statuses: TOLD, devices: devices.slice(0, 1) }),
+    );
     expect(await standings(rolloutId)).toEqual([
       ['rolling_back', true],
       ['completed', true],

@@ -4,6 +4,8 @@ import { createActivities } from '../../src/activities';
 import { acceptReport } from '../../src/db/reports';
 import type { RolloutRules } from '../../src/domain/rules';
 import { createTestDatabase, type TestDatabase } from '../support/database';
+import { until } from '../support/outage';
+import { waitingSessions } from '../support/row-lock';
 import { appWith, deviceRows, seedDevices, seedRollout, passDeadlines } from '../support/fleet-fixture';
 
 /** A rollback serves devices that are badly off: it asks nothing of them and waits for nothing but the old image. */
@@ -74,4 +76,25 @@ it('a rollback has neither batches nor a soak: all batches at once, confirmed by
   expect(await images()).toEqual(['redis:7-alpine']);
   for (const { device } of await deviceRows(database.pool, rolloutId)) await report(device, '7-alpine');
   expect(await statuses(rolloutId)).toEqual(Array(10).fill('rolled_back'));
+});
+
+it.each([
+  {
+    what: "a device's report",
+    change: `update device_rollout_status set status = 'health_checking', healthy_since = now()`,
+  },
+  { what: 'what is written about its proof', change: `update device_rollout_status set proof = '{"running": true}'` },
+])('$what that is under way at that moment leaves no device behind', async ({ change }) => {
+  const rolloutId = await told(3, { steps: [{ percent: 100 }], soakSeconds: 60 }, 1);
+  const moving = (await deviceRows(database.pool, rolloutId)).map(({ device }) => device).sort()[1];
+  const report = await database.pool.connect();
+  await report.query('begin');
+  await report.query(`${change} where rollout_id = $1 and device_uuid = $2`, [rolloutId, moving]);
+  const restored = restore(rolloutId);
+  await until(async () => (await waitingSessions(database.pool, 'fleetwave-test')).length > 0);
+  await report.query('commit');
+  report.release();
+  await restored;
+  expect(await statuses(rolloutId)).toEqual(Array(3).fill('rolling_back'));
+  expect(await images()).toEqual(['redis:7-alpine']);
 });

@@ -1,7 +1,20 @@
+import { randomInt } from 'node:crypto';
 import { createServer, type AddressInfo } from 'node:net';
 
-/** A loopback port that was free a moment ago. */
-export function freePort(): Promise<number> {
+/** Below what systems give to outgoing connections (32768 up on Linux), above the well-known ports. */
+const FROM = 16_000;
+const BELOW = 32_768;
+const TRIES = 100;
+
+/**
+ * A loopback port that was free a moment ago. Not one that the system chooses: until the server it is meant for listens,
+ * the system would give the same number to any outgoing connection, which happens where thousands are opened.
+ */
+export async function freePort(): Promise<number> {
+  for (let attempt = 0; attempt < TRIES; attempt += 1) {
+    const port = await listenOnce(randomInt(FROM, BELOW));
+    if (port !== undefined) return port;
+  }
   return listenOnce(0) as Promise<number>;
 }
 

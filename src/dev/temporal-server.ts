@@ -30,13 +30,26 @@ export interface TemporalServer {
 /** The first start makes its tables: 0.3 to 1 s on two idle cores, many times that on a loaded machine. */
 const READY_LIMIT_MS = 60_000;
 const STOP_LIMIT_MS = 10_000;
+const STARTS = 3;
 
 /**
  * Starts Temporal's development server with its UI. With a database file its workflows survive a stop, and a kill -9:
- * the store is SQLite in one transaction per step.
+ * the store is SQLite in one transaction per step. The server chooses the ports between its own parts a moment before it
+ * uses them; where another program took one meanwhile it ends, and is started again.
  */
 export async function startTemporalServer(options: TemporalServerOptions): Promise<TemporalServer> {
   mkdirSync(options.directory, { recursive: true });
+  for (let start = 1; ; start += 1) {
+    try {
+      return await startOnce(options);
+    } catch (error) {
+      const portTaken = error instanceof Error && error.message.includes('address already in use');
+      if (!portTaken || start === STARTS) throw error;
+    }
+  }
+}
+
+async function startOnce(options: TemporalServerOptions): Promise<TemporalServer> {
   const port = options.port ?? (await freePort());
   const uiPort = options.uiPort ?? (await freePort());
   const server = await startProcess({

@@ -38,10 +38,17 @@ export function peakMegabytes(stack: Stack, part: Part): number {
   return Math.round(Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) / 1024);
 }
 
-function pidOf(stack: Stack, part: Part): number {
+export function pidOf(stack: Stack, part: Part): number {
   const handle = stack[part];
   if (handle === undefined) throw new Error(`${part} is not a server of this stack`);
   return handle.pid;
+}
+
+/** Processes that this one has started and that still run. */
+export function childrenOf(pid: number): number[] {
+  return readProcesses()
+    .filter(({ parent }) => parent === pid)
+    .map((child) => child.pid);
 }
 
 interface ProcessFacts {

@@ -16,7 +16,7 @@ export const failingRelease: Measurement = {
   name: 'failing release',
   async run(place) {
     const lines: Line[] = [];
-    for (const devices of place.quick ? [1000] : [1000, 5000]) {
+    for (const devices of place.quick ? [500] : [1000, 5000]) {
       const failing = { images: '-bad', ofTen: FAILING_OF_TEN };
       lines.push(
         await withRolledFleet(place, { image: `failing-${devices}`, devices, failing }, (fleet) =>

@@ -2,7 +2,7 @@ import type { Child } from './child';
 import { historyLength } from './history-length';
 import type { Line } from './lines';
 import type { Place } from './place';
-import { cpuBetween, cpuSeconds, cpuWords, forgetPeak, parts, peakMegabytes } from './processes';
+import { cpuBetween, cpuSeconds, cpuWords, forgetPeak, parts, peakMegabytes, peakMegabytesOf } from './processes';
 import { round } from './statistics';
 
 /** What the servers took for `work`, which answers the id of its workflow. The fleet's own CPU is told apart. */
@@ -19,6 +19,7 @@ export async function measureServers(
   const seconds = (performance.now() - before.at) / 1000;
   const cpu = cpuBetween(before.cpu, cpuSeconds(place.stack));
   const fleetCpu = fleet.cpuSeconds() - before.fleet;
+  const fleetPeakMb = peakMegabytesOf(fleet.pid);
   const { rows } = await place.pool.query<{ calls: number }>(
     'select sum(calls)::float8 as calls from pg_stat_statements',
   );
@@ -31,12 +32,12 @@ export async function measureServers(
   return {
     what,
     value: [
-      `${round(seconds)} s; CPU s: ${cpuWords(cpu)} (fleet ${fleetCpu.toFixed(1)})`,
+      `${round(seconds)} s; CPU s: ${cpuWords(cpu)} (fleet ${fleetCpu.toFixed(1)}, ${fleetPeakMb} MB)`,
       `${round((all / devices) * 1000)} CPU ms a device; ${round(statements / devices)} statements a device; ${events} events`,
       `peak MB: api ${api}, worker ${worker}, temporal ${temporal}`,
     ].join('; '),
     numbers: {
-      ...{ devices, seconds, ...cpu, fleetCpu, cpuMsADevice: (all / devices) * 1000, statements, events },
+      ...{ devices, seconds, ...cpu, fleetCpu, fleetPeakMb, cpuMsADevice: (all / devices) * 1000, statements, events },
       ...{ apiPeakMb: api ?? 0, workerPeakMb: worker ?? 0, temporalPeakMb: temporal ?? 0 },
     },
   };

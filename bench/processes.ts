@@ -34,7 +34,11 @@ export function forgetPeak(stack: Stack): void {
 
 /** The most memory a server's own process held; PostgreSQL's are many that share most of theirs, so its number says little. */
 export function peakMegabytes(stack: Stack, part: Part): number {
-  const status = readFileSync(`/proc/${pidOf(stack, part)}/status`, 'utf8');
+  return peakMegabytesOf(pidOf(stack, part));
+}
+
+export function peakMegabytesOf(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Math.round(Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) / 1024);
 }
 

@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { createGatherer, type GatherOptions } from '../../../src/api/gather';
 import { HttpProblem } from '../../../src/api/problem';
 

@@ -6,10 +6,11 @@ import { drawBudget, drawLines, isKept, type Line } from './lines';
 import type { Measurement } from './measurement';
 import { withPlace } from './place';
 import { planAndWrite } from './plan-and-write';
+import { storage } from './storage';
 import { webhooks } from './webhooks';
 import { wholeRollout } from './whole-rollout';
 
-const measurements: readonly Measurement[] = [findAffected, planAndWrite, agentsHttp, webhooks, wholeRollout];
+const measurements: readonly Measurement[] = [findAffected, planAndWrite, storage, agentsHttp, webhooks, wholeRollout];
 
 const USAGE = 'npm run bench -- [--quick] [--json FILE] [--only WORD]';
 

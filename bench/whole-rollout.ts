@@ -100,8 +100,8 @@ async function measure(
   const seconds = (performance.now() - before.at) / 1000;
   const cpu = cpuBetween(before.cpu, cpuSeconds(place.stack));
   const fleetCpu = fleet.cpuSeconds() - before.fleet;
-  const { rows } = await place.pool.query<{ calls: number }>(
-    'select sum(calls)::float8 as calls from pg_stat_statements',
+  const { rows } = await place.pool.query<{ calls: number; wal: number }>(
+    'select sum(calls)::float8 as calls, sum(wal_bytes)::float8 as wal from pg_stat_statements',
   );
   const events = await historyLength(place, workflowId);
   const all = parts.reduce((sum, part) => sum + cpu[part], 0);
@@ -109,15 +109,25 @@ async function measure(
     peakMegabytes(place.stack, part),
   );
   const statements = rows[0]?.calls ?? Number.NaN;
+  const wal = rows[0]?.wal ?? Number.NaN;
   return {
     what,
     value: [
       `${round(seconds)} s; CPU s: ${cpuWords(cpu)} (fleet ${fleetCpu.toFixed(1)})`,
-      `${round((all / devices) * 1000)} CPU ms a device; ${round(statements / devices)} statements a device; ${events} events`,
+      `${round((all / devices) * 1000)} CPU ms a device; ${round(statements / devices)} statements a device, ${round(wal / devices / 1024)} KB of WAL; ${events} events`,
       `peak MB: api ${api}, worker ${worker}, temporal ${temporal}`,
     ].join('; '),
     numbers: {
-      ...{ devices, seconds, ...cpu, fleetCpu, cpuMsADevice: (all / devices) * 1000, statements, events },
+      ...{
+        devices,
+        seconds,
+        ...cpu,
+        fleetCpu,
+        cpuMsADevice: (all / devices) * 1000,
+        statements,
+        events,
+        walADevice: wal / devices,
+      },
       ...{ apiPeakMb: api ?? 0, workerPeakMb: worker ?? 0, temporalPeakMb: temporal ?? 0 },
     },
   };

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { withPlace } from './place';
@@ -26,6 +27,8 @@ async function main(): Promise<void> {
   const [seed, runs, devices, span] = [values.seed, values.runs, values.devices, values.span].map(Number);
   if ([seed, runs, devices, span].some((value) => !Number.isInteger(value))) throw new Error(USAGE);
   const abort = new AbortController();
+  // One for each fault, push and wait.
+  setMaxListeners(0, abort.signal);
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => {
       abort.abort(new Error('stopped on request'));

@@ -93,16 +93,17 @@ function planPolicy(random: Random): Record<string, unknown> {
     [{ percent: 10 }, { percent: 50 }, { percent: 100 }],
     [{ percent: 30 }, { percent: 100 }],
     [{ percent: 100 }],
+    [{ percent: 100 }],
   ]);
   return {
     update_strategy: 'staged',
     batches,
     batch_delay_seconds: pick(random, [0, 0, 2]),
-    health: { timeout_seconds: 45, soak_seconds: pick(random, [0, 1, 3]), checks: [{ kind: 'container_running' }] },
+    health: { timeout_seconds: 25, soak_seconds: pick(random, [0, 1, 3]), checks: [{ kind: 'container_running' }] },
     on_failure: pick(random, ['rollback', 'rollback', 'rollback', 'rollback_failed', 'continue']),
-    on_newer: pick(random, ['supersede', 'supersede', 'queue']),
-    rollback_timeout_seconds: 60,
-    offline: { after_seconds: 30, catch_up_hours: 0.015 },
+    on_newer: pick(random, ['supersede', 'supersede', 'supersede', 'supersede', 'queue']),
+    rollback_timeout_seconds: 45,
+    offline: { after_seconds: 20, catch_up_hours: 0.006 },
   };
 }
 

@@ -42,7 +42,7 @@ async function main(): Promise<void> {
       ({ noDisk } = place);
       for (const [index, one] of seeds.slice(start, start + RUNS_A_STACK).entries()) {
         const plan = planRun({
-          ...{ seed: one, devices: devices ?? 2000, spanMs: (span ?? 45) * 1000, only: values.only },
+          ...{ seed: one, devices: devices ?? 2000, spanMs: (span ?? 45) * 1000, only: values.only, faults: 'some' },
           without: noDisk === null ? [] : ['full disk'],
         });
         const result = await run(place, plan, start + index);

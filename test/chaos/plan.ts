@@ -60,7 +60,11 @@ export interface PlanOptions {
   without: readonly string[];
   /** From the first push to the last fault's beginning. */
   spanMs: number;
+  faults: 'some' | 'one of each kind';
 }
+
+const FEWEST_FAULTS = 4;
+const MORE_FAULTS = 5;
 
 /** A fault's name in words, as `--only` and the table take it. */
 export function faultName(fault: Pick<Fault, 'kind'> & { target?: string }): string {
@@ -75,7 +79,8 @@ export const faultNames: readonly (readonly [Fault['kind'], string | undefined])
 ];
 
 /** Everything random of a run. The same options give the same plan. */
-export function planRun({ seed, devices, only, without, spanMs }: PlanOptions): RunPlan {
+export function planRun(options: PlanOptions): RunPlan {
+  const { seed, devices, spanMs } = options;
   const random = createRandom(`chaos/${seed}`);
   return {
     seed,
@@ -84,7 +89,7 @@ export function planRun({ seed, devices, only, without, spanMs }: PlanOptions): 
     policy: planPolicy(random),
     behaviours: planBehaviours(random),
     pushes: planPushes(random, spanMs),
-    faults: planFaults(random, { only, without, spanMs }),
+    faults: planFaults(random, options),
   };
 }
 
@@ -139,20 +144,27 @@ function planPushes(random: Random, spanMs: number): PlannedPush[] {
   return pushes.sort((one, other) => one.atMs - other.atMs);
 }
 
-function planFaults(
-  random: Random,
-  { only, without, spanMs }: Pick<PlanOptions, 'only' | 'without' | 'spanMs'>,
-): Fault[] {
+type FaultOptions = Pick<PlanOptions, 'only' | 'without' | 'spanMs' | 'faults'>;
+
+function planFaults(random: Random, { only, without, spanMs, faults: which }: FaultOptions): Fault[] {
   const possible = faultNames.filter(([kind, target]) => {
     const name = target === undefined ? kind : `${kind} ${target}`;
     return name.includes(only) && !without.includes(kind);
   });
   if (possible.length === 0) return [];
-  const count = 4 + Math.floor(random() * 5);
-  const faults = Array.from({ length: count }, () => {
-    const [kind, target] = pick(random, possible);
+  const chosen =
+    which === 'one of each kind'
+      ? [...new Set(possible.map(([kind]) => kind))].map((kind) =>
+          pick(
+            random,
+            possible.filter(([of]) => of === kind),
+          ),
+        )
+      : Array.from({ length: FEWEST_FAULTS + Math.floor(random() * MORE_FAULTS) }, () => pick(random, possible));
+  const faults = chosen.map(([kind, target]) => {
     const atMs = between(random, 1000, spanMs);
-    const forMs = between(random, 2000, kind === 'full disk' ? 10_000 : 20_000);
+    const longestMs = Math.min(spanMs / 2, kind === 'full disk' ? 10_000 : 20_000);
+    const forMs = between(random, longestMs / 10, longestMs);
     return { kind, ...(target === undefined ? {} : { target }), atMs, forMs } as Fault;
   });
   return faults.sort((one, other) => one.atMs - other.atMs);

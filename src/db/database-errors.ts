@@ -9,13 +9,16 @@ const CONNECTION_CODES = new Set([
   'EPIPE',
   'ENOENT',
 ]);
-/** Server is starting, stopping, full; or gave up on a statement, a lock or a deadlock: all worth trying again. */
+/** Server is starting, stopping, full, without disk space or memory, or cannot use its disk; or gave up on a statement, a lock or a deadlock: all worth trying again. */
 const SERVER_CODES = new Set([
   '57P01',
   '57P02',
   '57P03',
   '57P05',
+  '53100',
+  '53200',
   '53300',
+  '58030',
   '57014',
   '55P03',
   '40P01',

@@ -7,12 +7,14 @@ import { drawBudget, drawLines, isKept, type Line } from './lines';
 import type { Measurement } from './measurement';
 import { withPlace } from './place';
 import { planAndWrite } from './plan-and-write';
+import { storage } from './storage';
 import { webhooks } from './webhooks';
 import { largeFleet, waitingRollouts, wholeRollouts } from './whole-rollout';
 
 const measurements: readonly Measurement[] = [
   findAffected,
   planAndWrite,
+  storage,
   agentsHttp,
   webhooks,
   wholeRollouts,

@@ -20,8 +20,8 @@ export async function measureServers(
   const cpu = cpuBetween(before.cpu, cpuSeconds(place.stack));
   const fleetCpu = fleet.cpuSeconds() - before.fleet;
   const fleetPeakMb = peakMegabytesOf(fleet.pid);
-  const { rows } = await place.pool.query<{ calls: number }>(
-    'select sum(calls)::float8 as calls from pg_stat_statements',
+  const { rows } = await place.pool.query<{ calls: number; wal: number }>(
+    'select sum(calls)::float8 as calls, sum(wal_bytes)::float8 as wal from pg_stat_statements',
   );
   const events = await historyLength(place, workflowId);
   const all = parts.reduce((sum, part) => sum + cpu[part], 0);
@@ -29,15 +29,26 @@ export async function measureServers(
     peakMegabytes(place.stack, part),
   );
   const statements = rows[0]?.calls ?? Number.NaN;
+  const walADevice = (rows[0]?.wal ?? Number.NaN) / devices;
   return {
     what,
     value: [
       `${round(seconds)} s; CPU s: ${cpuWords(cpu)} (fleet ${fleetCpu.toFixed(1)}, ${fleetPeakMb} MB)`,
-      `${round((all / devices) * 1000)} CPU ms a device; ${round(statements / devices)} statements a device; ${events} events`,
+      `${round((all / devices) * 1000)} CPU ms a device; ${round(statements / devices)} statements a device, ${round(walADevice / 1024)} KB of WAL; ${events} events`,
       `peak MB: api ${api}, worker ${worker}, temporal ${temporal}`,
     ].join('; '),
     numbers: {
-      ...{ devices, seconds, ...cpu, fleetCpu, fleetPeakMb, cpuMsADevice: (all / devices) * 1000, statements, events },
+      ...{
+        devices,
+        seconds,
+        ...cpu,
+        fleetCpu,
+        fleetPeakMb,
+        cpuMsADevice: (all / devices) * 1000,
+        statements,
+        walADevice,
+        events,
+      },
       ...{ apiPeakMb: api ?? 0, workerPeakMb: worker ?? 0, temporalPeakMb: temporal ?? 0 },
     },
   };

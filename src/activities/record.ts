@@ -3,6 +3,7 @@ import { finishRollout } from '../db/finish';
 import { recordProgress, type ProgressEvent } from '../db/progress';
 import { acceptWords } from '../db/reports';
 import type { FinalStatus, RolloutStatus } from '../domain/rollout-states';
+import { beating } from './beating';
 import type { ActivityDeps } from './deps';
 
 export type { ProgressEvent };
@@ -41,11 +42,11 @@ export function recordActivities({ pool }: ActivityDeps) {
     },
 
     /**
-     * Ends the rollout and lets go of its devices; may place a hold. Running it twice ends it once (key: its end).
+     * Ends the rollout and lets go of its devices; may place a hold. Running it twice ends it once (key: its end). Heartbeats.
      * @returns workflow ids of rollouts that may have waited for it.
      */
     async finishRollout(input: FinishRolloutInput): Promise<string[]> {
-      return finishRollout(pool, input);
+      return beating(() => finishRollout(pool, input));
     },
 
     /** Records the words of devices that came as signals, as if each had reported it. Key: the device's state. */

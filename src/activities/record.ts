@@ -1,8 +1,9 @@
 import { heartbeat } from '@temporalio/activity';
 import { finishRollout } from '../db/finish';
 import { recordProgress, type ProgressEvent } from '../db/progress';
-import { acceptHealth } from '../db/reports';
+import { acceptWords } from '../db/reports';
 import type { FinalStatus, RolloutStatus } from '../domain/rollout-states';
+import { beating } from './beating';
 import type { ActivityDeps } from './deps';
 
 export type { ProgressEvent };
@@ -41,18 +42,18 @@ export function recordActivities({ pool }: ActivityDeps) {
     },
 
     /**
-     * Ends the rollout and lets go of its devices; may place a hold. Running it twice ends it once (key: its end).
+     * Ends the rollout and lets go of its devices; may place a hold. Running it twice ends it once (key: its end). Heartbeats.
      * @returns workflow ids of rollouts that may have waited for it.
      */
     async finishRollout(input: FinishRolloutInput): Promise<string[]> {
-      return finishRollout(pool, input);
+      return beating(() => finishRollout(pool, input));
     },
 
     /** Records the words of devices that came as signals, as if each had reported it. Key: the device's state. */
     async recordHealth(input: { words: DeviceWord[] }): Promise<void> {
       for (const { device, status, message, check = null } of input.words) {
         const whole = { appId: null, service: null, image: null };
-        await acceptHealth(pool, { deviceUuid: device, ...whole, status, message, check });
+        await acceptWords(pool, [{ deviceUuid: device, ...whole, status, message, check }]);
         heartbeat(device);
       }
     },

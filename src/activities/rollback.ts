@@ -3,6 +3,7 @@ import { putBackDevice, settlePutBack, type PutBackInput, type PutBackStanding }
 import { reopenRollout, type Reopened, type ReopenInput } from '../db/reopen';
 import { FAILED, openRollback, restoreChunk, TOLD, type RestoredChunk } from '../db/restore';
 import { inTransaction } from '../db/transaction';
+import { beating } from './beating';
 import type { ActivityDeps } from './deps';
 import { rolloutMissing } from './failures';
 
@@ -36,19 +37,19 @@ export function rollbackActivities({ pool, chunkSize }: ActivityDeps) {
 
     /**
      * An ended rollout is rolling back again, with those of its devices that no newer rollout has. Running it twice reopens it
-     * once (key: the run). Throws RolloutNotFound. No heartbeat: one transaction.
+     * once (key: the run). Throws RolloutNotFound. Heartbeats while its one transaction runs.
      */
     async reopenRollout(input: ReopenInput): Promise<Reopened> {
-      const reopened = await reopenRollout(pool, input);
+      const reopened = await beating(() => reopenRollout(pool, input));
       if (reopened === null) throw rolloutMissing(input.rolloutId);
       return reopened;
     },
 
     /**
-     * Puts one device of an ended rollout back. Running it twice does it once (key: the device's state). Throws RolloutNotFound.
+     * Puts one device of an ended rollout back. Running it twice does it once (key: the device's state). Throws RolloutNotFound. Heartbeats.
      */
     async putBackDevice(input: PutBackInput): Promise<{ timeoutSeconds: number }> {
-      const timeoutSeconds = await putBackDevice(pool, input);
+      const timeoutSeconds = await beating(() => putBackDevice(pool, input));
       if (timeoutSeconds === null) throw rolloutMissing(input.rolloutId);
       return { timeoutSeconds };
     },

@@ -9,13 +9,16 @@ const CONNECTION_CODES = new Set([
   'EPIPE',
   'ENOENT',
 ]);
-/** Server is starting, stopping, full; or gave up on a statement, a lock or a deadlock: all worth trying again. */
+/** Server is starting, stopping, full, without disk space or memory, or cannot use its disk; or gave up on a statement, a lock or a deadlock: all worth trying again. */
 const SERVER_CODES = new Set([
   '57P01',
   '57P02',
   '57P03',
   '57P05',
+  '53100',
+  '53200',
   '53300',
+  '58030',
   '57014',
   '55P03',
   '40P01',
@@ -24,7 +27,7 @@ const SERVER_CODES = new Set([
 ]);
 /** What node-postgres throws without a code. */
 const MESSAGES =
-  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed)/;
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed|Query read timeout)/;
 
 interface ErrorLike {
   code?: unknown;
@@ -50,6 +53,11 @@ export function isDatabaseAway(error: unknown): boolean {
   const code = codeOf(error);
   if (code !== null && (CONNECTION_CODES.has(code) || SERVER_CODES.has(code) || code.startsWith('08'))) return true;
   return typeof message === 'string' && MESSAGES.test(message);
+}
+
+/** True when nothing came in answer: the connection is dead, though nobody said so. */
+export function isSilent(error: unknown): error is Error {
+  return error instanceof Error && error.message === 'Query read timeout';
 }
 
 /** Text PostgreSQL cannot hold: NUL, lone surrogates in JSON, nesting deeper than its stack. */

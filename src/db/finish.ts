@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import type { FinalStatus } from '../domain/rollout-states';
-import { inTransaction } from './transaction';
+import { allowLongStatements, inTransaction } from './transaction';
 import { TOLD_UNPROVEN } from './unproven';
 
 /**
@@ -16,7 +16,7 @@ export async function finishRollout(
 ): Promise<string[]> {
   await inTransaction(pool, async (client) => {
     // One statement over all devices of the rollout: it may take longer than others.
-    await client.query(`set local statement_timeout = '10min'`);
+    await allowLongStatements(client);
     await client.query(
       `with before as materialized (
        select status from image_rollouts where id = $1

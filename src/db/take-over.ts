@@ -1,5 +1,5 @@
 import type { Pool, PoolClient } from 'pg';
-import { inTransaction } from './transaction';
+import { allowLongStatements, inTransaction } from './transaction';
 import { TOLD_UNPROVEN } from './unproven';
 
 /** States in which a device was told of an image and has not proven it: what it goes back to is what it held before that. */
@@ -53,7 +53,7 @@ export interface Claimed {
 /** Plans and claims of one image take turns: two at once would meet in the unique index of active devices. */
 export async function lockPlans(client: PoolClient, image: string): Promise<void> {
   // A plan is one statement over the whole fleet: it may take longer than others.
-  await client.query(`set local statement_timeout = '10min'`);
+  await allowLongStatements(client);
   await client.query(`select pg_advisory_xact_lock(hashtextextended('fleetwave.plan:' || $1, 0))`, [image]);
 }
 

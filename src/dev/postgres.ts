@@ -23,6 +23,8 @@ export interface PostgresOptions {
   port?: number;
   fixedPort?: boolean;
   record?: ProcessRecord;
+  /** Holds the cluster, its password and its port instead; PostgreSQL's account must be able to reach it. */
+  clusterDirectory?: string;
   /** For tests: nothing has to survive a crash of the machine, so nothing is flushed. */
   volatile?: boolean;
 }
@@ -49,9 +51,9 @@ const MAX_CONNECTIONS = 200;
  */
 export async function startPostgres(options: PostgresOptions): Promise<PostgresServer> {
   mkdirSync(options.directory, { recursive: true });
-  const account = accountForPostgres(join(resolve(options.directory), 'postgres'));
+  const account = accountForPostgres(join(resolve(options.clusterDirectory ?? options.directory), 'postgres'));
   const binaries = placeForBinaries(findPostgresBinaries(), account);
-  const parent = placeForCluster(resolve(options.directory), account);
+  const parent = options.clusterDirectory ?? placeForCluster(resolve(options.directory), account);
   const cluster = join(parent, 'postgres');
   const password = keptPassword(join(parent, 'postgres.password'), account);
   if (existsSync(join(cluster, 'PG_VERSION'))) await clearStaleLock(cluster);

@@ -34,11 +34,11 @@ export async function startApi(
   // An address that stands for all of them cannot be called on every system; loopback always is among them.
   const host = config.HOST === '0.0.0.0' || config.HOST === '::' ? '127.0.0.1' : config.HOST;
   const url = `http://${host}:${port}`;
-  const env = { ...environment(context, facts), PORT: String(port), HOST: config.HOST };
   const handle = await context.progress.step('API', () =>
     supervise(context, 'API', 'SIGTERM', STOP_LIMIT_MS, (reason) => {
       // Later the API may have to come back while Temporal is away, and take pushes without being ready for everything.
       const path = reason === 'first' ? '/readyz' : '/healthz';
+      const env = { ...environment(context, facts, 'api'), PORT: String(port), HOST: config.HOST };
       return startFleetwaveProcess({
         part: 'api',
         directory: context.directory,
@@ -54,7 +54,6 @@ export async function startApi(
 }
 
 export async function startWorker(context: StackContext, facts: AppFacts): Promise<ServiceHandle> {
-  const env = environment(context, facts);
   const handle = await context.progress.step('Worker', () =>
     supervise(context, 'Worker', 'SIGTERM', STOP_LIMIT_MS, (reason) => {
       const since = Date.now();
@@ -62,7 +61,7 @@ export async function startWorker(context: StackContext, facts: AppFacts): Promi
         part: 'worker',
         directory: context.directory,
         record: context.record,
-        env,
+        env: environment(context, facts, 'worker'),
         readyLimitMs: READY_LIMIT_MS,
         // A worker that came back by itself may find Temporal away; it is not killed for waiting.
         isReady: async () =>
@@ -80,7 +79,7 @@ export async function startWorker(context: StackContext, facts: AppFacts): Promi
   return handle;
 }
 
-function environment(context: StackContext, facts: AppFacts): NodeJS.ProcessEnv {
+function environment(context: StackContext, facts: AppFacts, part: 'api' | 'worker'): NodeJS.ProcessEnv {
   return {
     ...process.env,
     DATABASE_URL: facts.databaseUrl,
@@ -91,7 +90,7 @@ function environment(context: StackContext, facts: AppFacts): NodeJS.ProcessEnv 
     FLEETWAVE_ADMIN_TOKEN: facts.adminToken,
     FLEETWAVE_SECRETS_KEY: facts.secretsKey,
     FLEETWAVE_ALLOW_UNSIGNED_WEBHOOKS: 'true',
-    ...context.env,
+    ...(typeof context.env === 'function' ? context.env(facts, part) : context.env),
   };
 }
 

@@ -36,6 +36,7 @@ export async function provideDatabase(
       server = await startPostgres({
         directory,
         record,
+        ...(context.clusterDirectory === undefined ? {} : { clusterDirectory: context.clusterDirectory }),
         ...(server === undefined ? {} : { port: server.port, fixedPort: true }),
       });
       return server.process;

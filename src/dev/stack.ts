@@ -11,8 +11,10 @@ export interface StackOptions {
   progress: Progress;
   /** Starts a service again when it ends unasked. On unless a test wants to look at the world without it. */
   autoRestart?: boolean;
-  /** Added to the environment of API and worker. */
-  env?: NodeJS.ProcessEnv;
+  /** Added to the environment of API and worker; a function is asked at each start of one, and may lead it elsewhere. */
+  env?: NodeJS.ProcessEnv | ((facts: AppFacts, part: 'api' | 'worker') => NodeJS.ProcessEnv);
+  /** Where the embedded PostgreSQL keeps its cluster, instead of with the rest: a file system of its own. */
+  clusterDirectory?: string;
   /** More arguments for the embedded Temporal server, such as `--dynamic-config-value=...`. */
   temporalArgs?: readonly string[];
   /** Given up between two steps once aborted; what was started is stopped. */

@@ -51,9 +51,11 @@ export const looking = proxyActivities<Activities>({
 
 /**
  * One statement over the whole fleet. A hundred thousand devices take some ten seconds on two cores; the statement has ten
- * minutes, the activity a little more, so that it is the database that gives up and says why.
+ * minutes, the activity a little more, so that it is the database that gives up and says why. The heartbeat finds a worker that is
+ * dead, or that never got the task because its connection was, within half a minute.
  */
 export const planning = proxyActivities<Activities>({
   startToCloseTimeout: '11 minutes',
+  heartbeatTimeout: '30 seconds',
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' },
 });

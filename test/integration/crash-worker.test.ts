@@ -135,6 +135,31 @@ test('a worker killed with -9 in the middle of applying one batch and of settlin
   expect(await attempts('rollout:docker.io/library/nginx:1.29')).toContainEqual({ activity: 'readHealth', attempt: 2 });
 });
 
+test('a worker killed with -9 while it ends a rollout: another try follows soon, though that is one statement which may take long', async () => {
+  await stack.policy({ ...atOnce, image_pattern: 'postgres:*' });
+  await seedDevices(stack.pool, 5, () => appWith('postgres:16'));
+  const rolloutId = await startRollout('postgres', '17');
+  await until(async () => (await counts(rolloutId))['scheduled'] === 5);
+  const held = await holdRows(
+    stack.databaseUrl,
+    'select from device_rollout_status where rollout_id = $1 order by device_uuid limit 1 for no key update',
+    [rolloutId],
+  );
+  const workflowId = 'rollout:docker.io/library/postgres:17';
+  const client = await stack.temporalClient();
+  // By a cancel, which looks at no device before it ends the rollout.
+  await client.workflow.getHandle(workflowId).signal('cancel');
+  await until(async () => (await waiting()).length === 1);
+  stack.worker.kill('SIGKILL');
+  await held.release();
+  const closed = async () => (await client.workflow.getHandle(workflowId).describe()).status.name === 'COMPLETED';
+  await until(closed, 120_000);
+  expect(activityAttempts(await client.workflow.getHandle(workflowId).fetchHistory())).toContainEqual({
+    activity: 'finishRollout',
+    attempt: 2,
+  });
+});
+
 /** A rollout whose devices soak, and whose settling statement will wait for one of them. */
 async function startSettling(): Promise<{ rolloutId: string; release(): Promise<void> }> {
   const devices = await stack.devices(Array.from({ length: 20 }, () => appWith('nginx:1.27')));

@@ -84,8 +84,8 @@ export interface Snapshot {
 
 const OF_IMAGE = 'join image_rollouts r on r.id = x.rollout_id and r.image = $1';
 
-/** All that the database knows of one image, as it is at one moment. */
-export async function readSnapshot(pool: Pool, image: string): Promise<Snapshot> {
+/** All that the database knows of one image ($1), as it is at one moment. `ofImage` tells whose targets are its devices' (`d`). */
+export async function readSnapshot(pool: Pool, image: string, ofImage = 'd.name = $1'): Promise<Snapshot> {
   const list = (columns: string, rest: string) =>
     `(select coalesce(jsonb_agg(to_jsonb(y)), '[]') from (select ${columns} ${rest}) y)`;
   const { rows } = await pool.query<Snapshot>(
@@ -108,7 +108,7 @@ export async function readSnapshot(pool: Pool, image: string): Promise<Snapshot>
     )} as events,
     ${list(
       `x.tick, x.device_uuid as device, x.version, x.reference, extract(epoch from x.at) * 1000 as "atMs"`,
-      `from model_writes x join devices d on d.uuid = x.device_uuid and d.name = $1 order by x.tick`,
+      `from model_writes x join devices d on d.uuid = x.device_uuid and ${ofImage} order by x.tick`,
     )} as writes,
     ${list(
       `x.tick, x.rollout_id as "rolloutId", x.device_uuid as device, x.batch, x.old_status as "from", x.status as "to", x.version, x.changes`,

@@ -16,6 +16,7 @@ export interface DeviceOptions {
   /** How long a poll may be held; 0 for plain polls. */
   waitSeconds: number;
   offline: OfflineTimes | undefined;
+  now: () => number;
 }
 
 /** Now and then the device is off for a while: neither heard nor hearing, its containers going on. */
@@ -74,6 +75,8 @@ export class SimulatedDevice {
         if (this.#options.waitSeconds > 0 && now >= this.#reportAt) await this.#report(now);
         if (now >= this.#pollAt) await this.#poll(now);
         if (now >= this.#reportAt && now >= this.containers.silentUntil) await this.#report(now);
+        // What takes no time has happened: only the fleet's queue, which is no part of a device, would delay the word of it.
+        if (this.containers.advance(now) && now >= this.containers.silentUntil) await this.#report(now);
       } catch (error) {
         this.#backOff(now, error instanceof Error ? error.message : String(error));
       }
@@ -97,7 +100,7 @@ export class SimulatedDevice {
       throw new Error(`poll answered ${answer.status}: ${answer.body.slice(0, 200)}`);
     this.#failures = 0;
     // A poll that was held has taken its time, and one that was too short to be held is soon followed by another.
-    const answeredAt = wait > 0 ? performance.now() : now;
+    const answeredAt = wait > 0 ? this.#options.now() : now;
     const pause = this.#options.waitSeconds > 0 ? (wait > 0 ? 0 : SHORT_PAUSE_MS) : pollIntervalMs;
     this.#pollAt = answeredAt + pause * between(random, 0.9, 1.1);
     if (answer.retryAfterSeconds !== undefined) this.#pollAt = answeredAt + answer.retryAfterSeconds * 1000;

@@ -1,7 +1,7 @@
 import { defaultPace, type BehaviourOf, type Pace } from './behaviour';
 import { Containers, type ReportedService } from './containers';
 import { SimulatedDevice, type OfflineTimes, type Traffic } from './device';
-import { createHttpClient } from '../http-client';
+import { createHttpClient, type HttpClient } from '../http-client';
 import { createRandom } from '../random';
 import { WakeQueue } from './wake-queue';
 
@@ -22,6 +22,10 @@ export interface FleetOptions {
   offlineOf?: (deviceUuid: string) => OfflineTimes | undefined;
   /** Requests under way at once for the whole fleet. */
   concurrency?: number;
+  /** What the devices speak through, and close in the end; absent, a client of their own. */
+  client?: HttpClient;
+  /** The devices' clock in milliseconds; it may jump. */
+  now?: () => number;
 }
 
 export interface DeviceCredentials {
@@ -55,7 +59,8 @@ const STOP_LIMIT_MS = 2000;
  */
 export function startFleet(options: FleetOptions): Fleet {
   const concurrency = options.concurrency ?? DEFAULT_CONCURRENCY;
-  const client = createHttpClient(options.apiUrl, concurrency);
+  const client = options.client ?? createHttpClient(options.apiUrl, concurrency);
+  const now = options.now ?? (() => performance.now());
   const traffic: Traffic = { polls: 0, notModified: 0, reports: 0, errors: 0, lastError: null };
   const devices: SimulatedDevice[] = [];
   const sleeping = new WakeQueue<SimulatedDevice>();
@@ -82,9 +87,9 @@ export function startFleet(options: FleetOptions): Fleet {
     const { pollIntervalMs, reportIntervalMs = 60_000, waitSeconds = 0 } = options;
     const offline = options.offlineOf?.(uuid);
     return new SimulatedDevice(
-      { uuid, apiKey, client, containers, random, pollIntervalMs, reportIntervalMs, waitSeconds, offline },
+      { uuid, apiKey, client, containers, random, pollIntervalMs, reportIntervalMs, waitSeconds, offline, now },
       traffic,
-      performance.now(),
+      now(),
     );
   }
 
@@ -92,9 +97,9 @@ export function startFleet(options: FleetOptions): Fleet {
     clearTimeout(timer);
     if (stopped) return;
     while (underWay.size < concurrency) {
-      const device = sleeping.popDue(performance.now());
+      const device = sleeping.popDue(now());
       if (device === undefined) break;
-      const step = device.step(performance.now()).then(() => {
+      const step = device.step(now()).then(() => {
         underWay.delete(step);
         sleeping.push(device);
         wakeDue();
@@ -104,7 +109,7 @@ export function startFleet(options: FleetOptions): Fleet {
     const nextAt = sleeping.nextAt();
     // With every place taken, the next answer wakes the queue.
     if (nextAt === undefined || nextAt === Number.POSITIVE_INFINITY || underWay.size >= concurrency) return;
-    timer = setTimeout(wakeDue, Math.max(1, nextAt - performance.now()));
+    timer = setTimeout(wakeDue, Math.max(1, nextAt - now()));
   }
 
   addDevices(options.devices);
@@ -114,7 +119,7 @@ export function startFleet(options: FleetOptions): Fleet {
       traffic.errors += 1;
       traffic.lastError = error instanceof Error ? error.message : String(error);
     },
-    summary: () => summarise(devices, traffic),
+    summary: () => summarise(devices, traffic, now()),
     async stop() {
       stopped = true;
       clearTimeout(timer);
@@ -130,8 +135,7 @@ export function startFleet(options: FleetOptions): Fleet {
   };
 }
 
-function summarise(devices: readonly SimulatedDevice[], traffic: Traffic): FleetSummary {
-  const now = performance.now();
+function summarise(devices: readonly SimulatedDevice[], traffic: Traffic, now: number): FleetSummary {
   const containers: FleetSummary['containers'] = {};
   for (const device of devices) {
     for (const app of Object.values(device.containers.report())) {

@@ -127,6 +127,16 @@ module.exports = {
       to: { path: source('api/', 'agent/', 'cli/', 'dev/') },
     },
     {
+      name: 'repair-compares',
+      comment: 'holds rows against workflows; it is a process of its own, and starts no part of another',
+      severity: 'error',
+      from: { path: '^src/repair/' },
+      to: {
+        path: source('activities/', 'agent/', 'cli/', 'dev/', 'probe/', 'reconcile/', 'workflows/'),
+        pathNot: '^src/workflows/messages',
+      },
+    },
+    {
       name: 'agent-and-cli-speak-http',
       severity: 'error',
       from: { path: source('agent/', 'cli/') },

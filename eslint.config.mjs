@@ -23,7 +23,7 @@ export default tseslint.config(
       '*.cjs',
       '*.mjs',
       'test/support/*.js',
-      'bench/*.cjs',
+      'bench/**/*.cjs',
     ],
   },
   ...tseslint.configs.strictTypeChecked,

@@ -1,15 +1,28 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { agentsHttp } from './agents-http';
+import { failingRelease } from './failing-release';
 import { findAffected } from './find-affected';
 import { drawBudget, drawLines, isKept, type Line } from './lines';
 import type { Measurement } from './measurement';
 import { withPlace } from './place';
 import { planAndWrite } from './plan-and-write';
+import { storage } from './storage';
 import { webhooks } from './webhooks';
-import { wholeRollout } from './whole-rollout';
+import { largeFleet, waitingRollouts, wholeRollouts } from './whole-rollout';
 
-const measurements: readonly Measurement[] = [findAffected, planAndWrite, agentsHttp, webhooks, wholeRollout];
+const measurements: readonly Measurement[] = [
+  findAffected,
+  planAndWrite,
+  storage,
+  agentsHttp,
+  webhooks,
+  wholeRollouts,
+  waitingRollouts,
+  failingRelease,
+  largeFleet(20_000),
+  largeFleet(100_000),
+];
 
 const USAGE = 'npm run bench -- [--quick] [--json FILE] [--only WORD]';
 
@@ -18,7 +31,9 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: { quick: { type: 'boolean', default: false }, json: { type: 'string' }, only: { type: 'string' } },
   });
-  const chosen = measurements.filter(({ name }) => name.includes(values.only ?? ''));
+  const chosen = measurements.filter(({ name, notQuick = false }) =>
+    values.only === undefined ? !(values.quick && notQuick) : name.includes(values.only),
+  );
   if (chosen.length === 0) throw new Error(`Nothing is called so: ${values.only}. ${USAGE}`);
   const abort = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const)

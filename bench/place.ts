@@ -27,9 +27,9 @@ export interface Place {
 /** The largest scan reads a million documents without an index. */
 const STATEMENT_LIMIT_MS = 600_000;
 
-/** Starts the servers, gives them to `work`, and takes everything down again. They write to disk as in production. */
+/** Starts the servers, with `env` added to that of API and worker, gives them to `work`, and takes everything down again. They write to disk as in production. */
 export async function withPlace<T>(
-  options: Pick<Place, 'quick' | 'signal' | 'say'>,
+  options: Pick<Place, 'quick' | 'signal' | 'say'> & { env?: NodeJS.ProcessEnv },
   work: (place: Place) => Promise<T>,
 ): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), 'fleetwave-bench-'));
@@ -40,7 +40,7 @@ export async function withPlace<T>(
       config: demoConfig(directory),
       progress,
       signal: options.signal,
-      env: { ...demoEnvironment, LOG_LEVEL: 'warn' },
+      env: { ...demoEnvironment, LOG_LEVEL: 'warn', ...options.env },
     });
     try {
       await countStatements(stack, options.signal);

@@ -93,7 +93,7 @@ async function once(pool: Pool, tag: string): Promise<Run> {
   return { planMs, writeMs, bareMs, documentMs };
 }
 
-async function acceptRollout(pool: Pool, tag: string): Promise<string> {
+export async function acceptRollout(pool: Pool, tag: string): Promise<string> {
   const { rows } = await pool.query<{ id: string }>(
     `insert into image_rollouts (image, image_name, registry, repository, tag, revision, strategy, rules, trigger, actor, workflow_id)
      values ($1, 'redis', 'docker.io', 'library/redis', $2, $2, 'staged', $3, 'manual', 'bench', $4) returning id`,

@@ -34,14 +34,25 @@ export function forgetPeak(stack: Stack): void {
 
 /** The most memory a server's own process held; PostgreSQL's are many that share most of theirs, so its number says little. */
 export function peakMegabytes(stack: Stack, part: Part): number {
-  const status = readFileSync(`/proc/${pidOf(stack, part)}/status`, 'utf8');
+  return peakMegabytesOf(pidOf(stack, part));
+}
+
+export function peakMegabytesOf(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Math.round(Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) / 1024);
 }
 
-function pidOf(stack: Stack, part: Part): number {
+export function pidOf(stack: Stack, part: Part): number {
   const handle = stack[part];
   if (handle === undefined) throw new Error(`${part} is not a server of this stack`);
   return handle.pid;
+}
+
+/** Processes that this one has started and that still run. */
+export function childrenOf(pid: number): number[] {
+  return readProcesses()
+    .filter(({ parent }) => parent === pid)
+    .map((child) => child.pid);
 }
 
 interface ProcessFacts {

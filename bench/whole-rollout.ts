@@ -1,31 +1,124 @@
-import { Client, Connection } from '@temporalio/client';
 import { z } from 'zod';
 import { rollbackWorkflowId, rolloutWorkflowId } from '../src/domain/ids';
-import { waitFor } from '../src/dev/wait-for';
-import { startChild, type Child } from './child';
-import { createFleet } from './http-fleet';
-import type { Line } from './lines';
+import { besideHawkbit, type Way } from './hawkbit';
+import type { Budget, Line } from './lines';
+import { measureServers } from './measure-servers';
 import type { Measurement } from './measurement';
 import type { Place } from './place';
-import { cpuBetween, cpuSeconds, cpuWords, forgetPeak, parts, peakMegabytes } from './processes';
-import { createPolicy, push, waitForEnd } from './pushes';
+import { tellWhile } from './progress';
+import { push, waitForEnd } from './pushes';
+import { BATCHES, withRolledFleet, type RolledFleet } from './rolled-fleet';
 import { round } from './statistics';
 
-const CONNECTIONS = 64;
-/** As the comparison was measured: three groups of 10, 40 and 50 %. */
-const BATCHES = [10, 50, 100];
-const LIMIT_MS = 600_000;
 const EVENTS_A_BATCH = 60;
+const EVENTS_A_ROLLOUT = 2000;
+const PEAK_MB = 400;
+const LARGE_IN_QUICK = 2000;
 
-/** A whole rollout to devices that poll as fast as they are answered, and putting all of them back. */
-export const wholeRollout: Measurement = {
+/** Whole rollouts to devices that poll as fast as they are answered, and putting all of them back. */
+export const wholeRollouts: Measurement = {
   name: 'whole rollouts',
   async run(place) {
     const lines: Line[] = [];
-    for (const devices of place.quick ? [1000] : [1000, 5000]) lines.push(...(await oneFleet(place, devices)));
+    for (const devices of place.quick ? [1000] : [1000, 5000])
+      lines.push(...(await oneFleet(place, 'polling', devices)));
     return [...lines, ...flatness(lines)];
   },
 };
+
+/** The same to devices that each wait with a long poll. */
+export const waitingRollouts: Measurement = {
+  name: 'long polls',
+  async run(place) {
+    const lines: Line[] = [];
+    for (const devices of place.quick ? [1000] : [1000, 5000])
+      lines.push(...(await oneFleet(place, 'told at once', devices)));
+    return lines;
+  },
+};
+
+/** One large fleet, by itself: it takes minutes, and has limits of its own. */
+export function largeFleet(devices: number): Measurement {
+  return {
+    name: `fleet of ${devices.toLocaleString('en')}`,
+    notQuick: true,
+    async run(place) {
+      const lines = await oneFleet(place, 'polling', place.quick ? LARGE_IN_QUICK : devices);
+      return lines.flatMap((line) => [line, ...absoluteLimits(line)]);
+    },
+  };
+}
+
+async function oneFleet(place: Place, way: Way, devices: number): Promise<Line[]> {
+  const waiting = way === 'told at once';
+  const image = `${waiting ? 'waiting' : 'rolled'}-${devices}`;
+  return withRolledFleet(place, { image, devices, waiting }, async (fleet) => {
+    const name = `${devices} devices${waiting ? ' that wait' : ''}`;
+    let rolloutId = '';
+    const rollout = await measureServers(place, fleet.child, { what: `rollout of ${name}`, devices }, async () => {
+      ({ id: rolloutId } = await push(place, image, '7.1'));
+      await shown(place, fleet, rolloutId, 'completed');
+      return rolloutWorkflowId(`docker.io/library/${image}`, '7.1');
+    });
+    const budget = {
+      measured: (rollout.numbers['events'] ?? Number.NaN) / BATCHES.length,
+      limit: EVENTS_A_BATCH,
+      text: `at most ${EVENTS_A_BATCH} workflow events a batch`,
+    };
+    const rollback = await measureServers(place, fleet.child, { what: `rollback of ${name}`, devices }, async () => {
+      await place.api.post(`/rollouts/${rolloutId}/rollback`, {}, z.unknown());
+      await shown(place, fleet, rolloutId, 'rolled_back');
+      return rollbackWorkflowId(rolloutId);
+    });
+    return [{ ...withHawkbit(rollout, way), budget }, rollback];
+  });
+}
+
+async function shown(
+  place: Place,
+  { devices, limitMs }: RolledFleet,
+  rolloutId: string,
+  wanted: 'completed' | 'rolled_back',
+): Promise<void> {
+  const settled = async (): Promise<number> => {
+    const { rows } = await place.pool.query<{ settled: number }>(
+      'select count(*)::int as settled from device_rollout_status where rollout_id = $1 and status = $2',
+      [rolloutId, wanted],
+    );
+    return rows[0]?.settled ?? 0;
+  };
+  await tellWhile(devices >= 10_000 ? place : null, `${wanted} of ${devices}`, settled, () =>
+    waitForEnd(place, rolloutId, wanted, limitMs),
+  );
+}
+
+function withHawkbit(line: Line, way: Way): Line {
+  const { devices = 0, seconds = Number.NaN, cpuMsADevice = Number.NaN } = line.numbers;
+  const beside = besideHawkbit(way, devices, seconds, cpuMsADevice);
+  if (beside === null) return line;
+  return { ...line, value: `${line.value}; ${beside.words}`, numbers: { ...line.numbers, ...beside.numbers } };
+}
+
+function absoluteLimits({ what, numbers }: Line): Line[] {
+  const line = (name: string, measured: number, unit: string, budget: Omit<Budget, 'measured'>): Line => ({
+    what: `${name}, ${what}`,
+    value: `${measured}${unit}`,
+    numbers: { measured },
+    budget: { measured, ...budget },
+  });
+  return [
+    ...(['api', 'worker'] as const).map((part) =>
+      line(`peak memory of the ${part}`, numbers[`${part}PeakMb`] ?? Number.NaN, ' MB', {
+        limit: PEAK_MB,
+        text: `at most ${PEAK_MB} MB`,
+      }),
+    ),
+    line('workflow events', numbers['events'] ?? Number.NaN, '', {
+      limit: EVENTS_A_ROLLOUT,
+      text: `at most ${EVENTS_A_ROLLOUT}`,
+    }),
+  ];
+}
 
 /** Memory of the largest fleet against the smallest, where there are two. */
 function flatness(lines: readonly Line[]): Line[] {
@@ -43,91 +136,4 @@ function flatness(lines: readonly Line[]): Line[] {
       budget: { measured: ratio, limit: 1.25, text: 'flat: at most 1.25 times' },
     };
   });
-}
-
-async function oneFleet(place: Place, devices: number): Promise<Line[]> {
-  const image = `rolled-${devices}`;
-  await createPolicy(place, image, BATCHES);
-  const credentials = await createFleet(place, { id: image, image, tag: '7.0', devices });
-  const fleet = startChild('fleet-main', place.signal);
-  try {
-    await fleet.ask({ url: place.stack.apiUrl, devices: credentials, connections: CONNECTIONS });
-    await waitFor(
-      'a report of every device',
-      async () => {
-        const { rows } = await place.pool.query<{ left: number }>(
-          'select count(*)::int as left from devices d left join device_current_state c on c.device_uuid = d.uuid where d.fleet_id = $1 and c.device_uuid is null',
-          [image],
-        );
-        return rows[0]?.left === 0 ? true : undefined;
-      },
-      { limitMs: LIMIT_MS, signal: place.signal, intervalMs: 200 },
-    );
-    let rolloutId = '';
-    const rollout = await measure(place, fleet, `rollout of ${devices} devices`, devices, async () => {
-      ({ id: rolloutId } = await push(place, image, '7.1'));
-      await waitForEnd(place, rolloutId, 'completed');
-      return rolloutWorkflowId(`docker.io/library/${image}`, '7.1');
-    });
-    const events = rollout.numbers['events'] ?? Number.NaN;
-    const budget = {
-      measured: events / BATCHES.length,
-      limit: EVENTS_A_BATCH,
-      text: `at most ${EVENTS_A_BATCH} workflow events a batch`,
-    };
-    const rollback = await measure(place, fleet, `rollback of ${devices} devices`, devices, async () => {
-      await place.api.post(`/rollouts/${rolloutId}/rollback`, {}, z.unknown());
-      await waitForEnd(place, rolloutId, 'rolled_back');
-      return rollbackWorkflowId(rolloutId);
-    });
-    return [{ ...rollout, budget }, rollback];
-  } finally {
-    await fleet.stop();
-  }
-}
-
-async function measure(
-  place: Place,
-  fleet: Child,
-  what: string,
-  devices: number,
-  work: () => Promise<string>,
-): Promise<Line> {
-  forgetPeak(place.stack);
-  await place.pool.query('select pg_stat_statements_reset()');
-  const before = { cpu: cpuSeconds(place.stack), fleet: fleet.cpuSeconds(), at: performance.now() };
-  const workflowId = await work();
-  const seconds = (performance.now() - before.at) / 1000;
-  const cpu = cpuBetween(before.cpu, cpuSeconds(place.stack));
-  const fleetCpu = fleet.cpuSeconds() - before.fleet;
-  const { rows } = await place.pool.query<{ calls: number }>(
-    'select sum(calls)::float8 as calls from pg_stat_statements',
-  );
-  const events = await historyLength(place, workflowId);
-  const all = parts.reduce((sum, part) => sum + cpu[part], 0);
-  const [api, worker, temporal] = (['api', 'worker', 'temporal'] as const).map((part) =>
-    peakMegabytes(place.stack, part),
-  );
-  const statements = rows[0]?.calls ?? Number.NaN;
-  return {
-    what,
-    value: [
-      `${round(seconds)} s; CPU s: ${cpuWords(cpu)} (fleet ${fleetCpu.toFixed(1)})`,
-      `${round((all / devices) * 1000)} CPU ms a device; ${round(statements / devices)} statements a device; ${events} events`,
-      `peak MB: api ${api}, worker ${worker}, temporal ${temporal}`,
-    ].join('; '),
-    numbers: {
-      ...{ devices, seconds, ...cpu, fleetCpu, cpuMsADevice: (all / devices) * 1000, statements, events },
-      ...{ apiPeakMb: api ?? 0, workerPeakMb: worker ?? 0, temporalPeakMb: temporal ?? 0 },
-    },
-  };
-}
-
-async function historyLength(place: Place, workflowId: string): Promise<number> {
-  const connection = await Connection.connect({ address: place.stack.temporalAddress });
-  try {
-    return (await new Client({ connection }).workflow.getHandle(workflowId).describe()).historyLength;
-  } finally {
-    await connection.close();
-  }
 }

@@ -20,7 +20,7 @@ export const Settings = z.object({
     .url({ protocol: /^postgres(ql)?$/ })
     .optional()
     .describe(
-      'PostgreSQL itself, where `DATABASE_URL` is a pooler in transaction mode, through which long polls hear nothing.',
+      'PostgreSQL itself, where `DATABASE_URL` is a pooler in transaction mode: for what long polls listen to, and for migrations.',
     ),
   DATABASE_POOL_SIZE: z.coerce
     .number()

@@ -1,7 +1,7 @@
 import { heartbeat } from '@temporalio/activity';
 import { finishRollout } from '../db/finish';
 import { recordProgress, type ProgressEvent } from '../db/progress';
-import { acceptHealth } from '../db/reports';
+import { acceptWords } from '../db/reports';
 import type { FinalStatus, RolloutStatus } from '../domain/rollout-states';
 import { beating } from './beating';
 import type { ActivityDeps } from './deps';
@@ -53,7 +53,7 @@ export function recordActivities({ pool }: ActivityDeps) {
     async recordHealth(input: { words: DeviceWord[] }): Promise<void> {
       for (const { device, status, message, check = null } of input.words) {
         const whole = { appId: null, service: null, image: null };
-        await acceptHealth(pool, { deviceUuid: device, ...whole, status, message, check });
+        await acceptWords(pool, [{ deviceUuid: device, ...whole, status, message, check }]);
         heartbeat(device);
       }
     },

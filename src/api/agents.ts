@@ -1,9 +1,7 @@
 import { z } from 'zod';
-import { readPolledState } from '../db/agent-state';
-import { acceptHealth, acceptReport } from '../db/reports';
 import { jsonBody, KIB, MIB } from './body';
 import type { ApiDeps } from './deps';
-import { assertDevice, authenticateDevice } from './device-auth';
+import { assertDevice } from './device-auth';
 import { CheckName } from './check-fields';
 import { text, Uuid, UuidParams } from './fields';
 import { pollUntilNews, PollQuery } from './long-poll';
@@ -61,7 +59,7 @@ export const Health = z
 
 /** What agents in the field call: both generations of the protocol, with one key a device. */
 export function agentRoutes(deps: ApiDeps): Route[] {
-  const { pool, lastSeen, targetWatch, watcher, metrics } = deps;
+  const { pool, lastSeen, targetWatch, intake, metrics } = deps;
   const keyless = deps.config.FLEETWAVE_LEGACY_AGENTS === 'allow';
   return [
     route({
@@ -71,6 +69,9 @@ export function agentRoutes(deps: ApiDeps): Route[] {
       summary: 'Poll the target state',
       access: 'device',
       keyless,
+      before: () => {
+        intake.polls.assertRoom();
+      },
       params: UuidParams,
       query: PollQuery,
       answers: {
@@ -89,7 +90,7 @@ export function agentRoutes(deps: ApiDeps): Route[] {
           uuid,
           waitMs: query.wait * 1000,
           request,
-          read: () => readPolledState(pool, uuid),
+          read: () => intake.polls.add(uuid),
           admit: async (row) => {
             await assertDevice(pool, row, deviceKey);
             lastSeen.mark(uuid);
@@ -114,21 +115,24 @@ export function agentRoutes(deps: ApiDeps): Route[] {
       summary: "Report the current state, by the device's own uuid; may be compressed",
       access: 'device',
       keyless,
+      before: () => {
+        intake.reports.assertRoom();
+      },
       body: jsonBody(Reports, { limitBytes: REPORT_LIMIT_BYTES }),
       answers: { 200: { description: 'Taken', schema: z.object({ status: z.literal('ok') }) } },
-      handle: async ({ body, deviceKey }) => {
+      handle: async ({ body, bodyText, deviceKey }) => {
         const [uuid, report] = onlyEntry(body);
-        await authenticateDevice(pool, uuid, deviceKey);
+        await assertDevice(pool, await intake.keys.add(uuid), deviceKey);
         lastSeen.mark(uuid);
         const { apps, version, ...info } = report;
         // A report without `apps` says nothing about them; `{}` says that nothing runs.
-        const { touches } = await acceptReport(pool, {
+        await intake.reports.add({
           deviceUuid: uuid,
           apps: apps ?? undefined,
           version: version ?? null,
           info,
+          bytes: bodyText.length,
         });
-        watcher.touched(touches);
         metrics.reports.inc({ kind: 'state' });
         return { status: 200, body: { status: 'ok' } };
       },
@@ -139,13 +143,16 @@ export function agentRoutes(deps: ApiDeps): Route[] {
       tag: 'Agents',
       summary: "A device's own word about an update",
       access: 'device',
+      before: () => {
+        intake.words.assertRoom();
+      },
       params: UuidParams,
       body: jsonBody(Health, { limitBytes: 16 * KIB }),
       answers: { 202: { description: 'Taken', schema: z.object({ status: z.literal('accepted') }) } },
       handle: async ({ params, body, deviceKey }) => {
-        await authenticateDevice(pool, params.uuid, deviceKey);
+        await assertDevice(pool, await intake.keys.add(params.uuid), deviceKey);
         lastSeen.mark(params.uuid);
-        const { touches } = await acceptHealth(pool, {
+        await intake.words.add({
           deviceUuid: params.uuid,
           appId: body.app_id ?? null,
           service: body.service ?? null,
@@ -155,7 +162,6 @@ export function agentRoutes(deps: ApiDeps): Route[] {
           reason: body.reason ?? null,
           message: body.message ?? null,
         });
-        watcher.touched(touches);
         metrics.reports.inc({ kind: 'health' });
         return { status: 202, body: { status: 'accepted' } };
       },

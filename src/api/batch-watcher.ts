@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import { claimSignal, readBatches, releaseSignal, type WatchedBatch } from '../db/batch-signals';
-import type { Touch } from '../db/reports';
+import type { Touch } from '../db/move-devices';
 import { noteworthyOutcome } from '../domain/noteworthy';
 import type { Logger } from '../log';
 

@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 import type { Config } from '../config';
 import type { Logger } from '../log';
-import type { BatchWatcher } from './batch-watcher';
+import type { AgentIntake } from './agent-intake';
 import type { Dispatcher } from './dispatcher';
 import type { LastSeen } from './last-seen';
 import type { Metrics } from './metrics';
@@ -19,7 +19,7 @@ export interface ApiDeps {
   temporal: TemporalGateway;
   /** Starts the workflows of accepted pushes. */
   dispatcher: Pick<Dispatcher, 'wake'>;
-  watcher: Pick<BatchWatcher, 'touched'>;
+  intake: AgentIntake;
   lastSeen: LastSeen;
   /** Holds long polls; unset, every poll is answered at once. */
   targetWatch?: TargetWatch;

@@ -62,5 +62,6 @@ function isSame(stored: Buffer | null, sent: Buffer): boolean {
 
 /** For routes that read nothing else of the device. */
 export async function authenticateDevice(pool: Pool, uuid: string, key: string): Promise<void> {
-  await assertDevice(pool, await readDeviceKeys(pool, uuid), key);
+  const [row] = await readDeviceKeys(pool, [uuid]);
+  await assertDevice(pool, row ?? null, key);
 }

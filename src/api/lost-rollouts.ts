@@ -1,5 +1,7 @@
 import type { Pool } from 'pg';
-import { claimSilent, endLost, readDispatched, restartLost, type SilentRollout } from '../db/lost-rollouts';
+import { claimSilent, endLost, isOvertaken, readDispatched, restartLost, type KnownRollout } from '../db/lost-rollouts';
+import { openRollback } from '../db/restore';
+import { remedyFor, type Remedy } from '../domain/lost-workflow';
 import type { Logger } from '../log';
 import type { TemporalGateway } from './temporal';
 
@@ -13,20 +15,9 @@ const SILENT_MS = 10 * 60_000;
 /** Few, because each is a call: what is left is next minute's. */
 const GROUP = 5;
 
-/** Why the rollout has no workflow any more, or null while it has one. */
-async function lostBecause({ temporal }: LostDeps, { id, workflowId }: SilentRollout): Promise<Loss | null> {
-  const run = await temporal.latestRun(workflowId);
-  if (run === undefined) return { kind: 'unknown', why: 'Temporal does not know its workflow any more' };
-  // A run without our memo was started by hand: it may be about any rollout, so it is left alone.
-  if (run.state === 'RUNNING' && (run.rolloutId === id || run.rolloutId === null)) return null;
-  const state =
-    run.rolloutId === id ? run.state.toLowerCase().replaceAll('_', ' ') : 'replaced by that of another rollout';
-  return { kind: 'ended', why: `its workflow was ${state} in Temporal without finishing it` };
-}
-
-interface Loss {
-  kind: 'unknown' | 'ended';
-  why: string;
+/** What is to be done about a rollout whose workflow is gone; null while it has one. */
+async function remedyOf({ temporal }: LostDeps, rollout: KnownRollout): Promise<Remedy | null> {
+  return remedyFor(rollout, await temporal.latestRun(rollout.workflowId));
 }
 
 /**
@@ -36,9 +27,9 @@ interface Loss {
 export async function endIfLost(deps: LostDeps, rolloutId: string | null): Promise<boolean> {
   const rollout = rolloutId === null ? null : await readDispatched(deps.pool, rolloutId);
   if (rollout === null) return false;
-  const loss = await lostBecause(deps, rollout);
-  if (loss !== null) await endLost(deps.pool, rollout.id, loss.why);
-  return loss !== null;
+  const remedy = await remedyOf(deps, rollout);
+  if (remedy !== null) await endLost(deps.pool, rollout.id, remedy.why);
+  return remedy !== null;
 }
 
 /**
@@ -47,13 +38,34 @@ export async function endIfLost(deps: LostDeps, rolloutId: string | null): Promi
  */
 export async function lookAfterSilent(deps: LostDeps & { log: Logger }, silentMs = SILENT_MS): Promise<void> {
   for (const rollout of await claimSilent(deps.pool, GROUP, silentMs)) {
-    const loss = await lostBecause(deps, rollout);
-    if (loss === null) continue;
-    const again = loss.kind === 'unknown' && (await restartLost(deps.pool, rollout.id, loss.why));
-    if (!again) await endLost(deps.pool, rollout.id, loss.why);
-    deps.log.warn(
-      { rollout_id: rollout.id, workflow_id: rollout.workflowId },
-      `${loss.why}: the rollout ${again ? 'starts again' : 'ends as failed'}`,
-    );
+    const remedy = await remedyOf(deps, rollout);
+    if (remedy === null) continue;
+    const became = await remedyRollout(deps.pool, rollout, remedy);
+    deps.log.warn({ rollout_id: rollout.id, workflow_id: rollout.workflowId }, `${remedy.why}: the rollout ${became}`);
   }
+}
+
+/** Does to the row what is to be done about it; a run that is to be terminated must be by then. Safe to do twice. */
+export async function remedyRollout(pool: Pool, { id, dispatched }: KnownRollout, remedy: Remedy): Promise<string> {
+  switch (remedy.do) {
+    case 'terminate':
+      return 'stays as it ended';
+    case 'end':
+      await endLost(pool, id, remedy.why, remedy.status);
+      return `ends as ${remedy.status}`;
+    case 'roll_back':
+      await openRollback(pool, { rolloutId: id, reason: remedy.reason, actor: 'fleetwave repair', scope: 'all' });
+      if (!dispatched || (await restartLost(pool, id, remedy.why))) return 'is put back again';
+      return whatBecame(pool, id, remedy.why);
+    case 'restart':
+      if (!dispatched || (await restartLost(pool, id, remedy.why, remedy.paused))) return 'starts again';
+      return whatBecame(pool, id, remedy.why);
+  }
+}
+
+/** One that could not start again: a newer push has its workflow's id, or somebody else looked after it in this moment. */
+async function whatBecame(pool: Pool, id: string, why: string): Promise<string> {
+  if (!(await isOvertaken(pool, id))) return 'was looked after meanwhile';
+  await endLost(pool, id, why);
+  return 'ends as failed';
 }

@@ -5,6 +5,7 @@ import { createPool } from '../db/pool';
 import { listenForTargetChanges } from '../db/target-changes';
 import { explainUnreachable } from '../db/unreachable';
 import { createLogger, type Logger } from '../log';
+import { createAgentIntake } from './agent-intake';
 import { createApp } from './app';
 import { createBatchWatcher } from './batch-watcher';
 import { startDispatcher } from './dispatcher';
@@ -72,6 +73,8 @@ async function startApi(config: Config, log: Logger): Promise<RunningApi> {
   });
   const metrics = createMetrics(pool);
   metrics.watchPolls(targetWatch, targetChanges);
+  const intake = createAgentIntake(pool, watcher);
+  metrics.watchIntake(intake);
   const readiness = { stopping: false };
   const operators = createOperators(pool, config.FLEETWAVE_ADMIN_TOKEN);
   const secretsCheck = createSecretsCheck({ pool, config, log });
@@ -85,7 +88,7 @@ async function startApi(config: Config, log: Logger): Promise<RunningApi> {
       log,
       temporal,
       dispatcher,
-      watcher,
+      intake,
       lastSeen,
       targetWatch,
       operators,

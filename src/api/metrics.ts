@@ -3,6 +3,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import type { Pool } from 'pg';
 import { missedEver } from '../db/reconcile-rounds';
 import type { TargetChanges } from '../db/target-changes';
+import type { AgentIntake } from './agent-intake';
 import type { TargetWatch } from './target-watch';
 
 export interface Metrics {
@@ -12,6 +13,8 @@ export interface Metrics {
   deliveries: Counter<'kind' | 'outcome' | 'status'>;
   /** Tells how many polls are held, and whether changes are heard. */
   watchPolls(targetWatch: Pick<TargetWatch, 'waiting'>, changes: Pick<TargetChanges, 'isListening'>): void;
+  /** Tells how many requests of agents wait for the database. */
+  watchIntake(intake: AgentIntake): void;
   /** Middleware that counts every answer by its route, never by its URL: uuids would make a series each. */
   observe: (request: Request, response: Response, next: NextFunction) => void;
 }
@@ -84,6 +87,18 @@ export function createMetrics(pool: Pool): Metrics {
         registers,
         collect() {
           this.set(changes.isListening() ? 1 : 0);
+        },
+      });
+    },
+    watchIntake(intake) {
+      new Gauge({
+        name: 'fleetwave_agent_requests_waiting',
+        help: 'Requests of agents that gather until the database is free for them, by what they ask for',
+        labelNames: ['kind'] as const,
+        registers,
+        collect() {
+          for (const [kind, gatherer] of Object.entries(intake) as [string, AgentIntake[keyof AgentIntake]][])
+            this.set({ kind }, gatherer.waiting());
         },
       });
     },

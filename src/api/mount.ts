@@ -11,6 +11,7 @@ export function mountRoutes(app: Express, routes: readonly Route[], operators: O
     app[route.method](route.path, async (request: Request, response: Response) => {
       response.locals['route'] = route.path;
       try {
+        route.before?.();
         const call = await understand(route, request, response, operators);
         send(response, await route.handle(call));
       } catch (error) {

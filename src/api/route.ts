@@ -38,6 +38,8 @@ export interface Route {
   access: Access;
   /** Of `device`: also without any key, for agents of the first generation; the handler then asserts that the device has none. */
   keyless?: boolean;
+  /** Before anything of the request is looked at. @throws HttpProblem where it cannot be served now */
+  before?(): void;
   params?: z.ZodObject;
   query?: z.ZodObject;
   body?: RequestBody;

@@ -1,7 +1,8 @@
 import type { Pool } from 'pg';
 import { finishRollout } from '../db/finish';
 import { markStarted, postponeStart, standingAgainst, type PendingRollout, type Standing } from '../db/outbox';
-import { supersedeSignal } from '../workflows/messages';
+import { rollbackWorkflowId } from '../domain/ids';
+import { rollbackWorkflowType, supersedeSignal, type Resumed } from '../workflows/messages';
 import type { RunningRollout, StartRequest, TemporalGateway } from './temporal';
 
 /** How soon a rollout asks again whether the run before it has ended. */
@@ -84,10 +85,18 @@ async function waitInQueue(
 
 function startRequest(rollout: PendingRollout): StartRequest {
   const { id, image, tag, digest, attempt, strategy, trigger, actor, workflowId, oldEnoughAt } = rollout;
+  if (workflowId === rollbackWorkflowId(id)) return rollbackRequest(rollout);
   const origin = trigger === 'webhook' ? 'from webhook' : trigger === 'reconcile' ? 'found at its registry' : 'by hand';
+  const { revision, imageName, pushedAt } = rollout;
+  const resumed = resumedFrom(rollout);
   return {
     workflowId,
-    input: { rolloutId: id, image, tag, ...(oldEnoughAt === null ? {} : { oldEnoughAt: oldEnoughAt.toISOString() }) },
+    input: {
+      ...{ rolloutId: id, image, tag },
+      ...(oldEnoughAt === null ? {} : { oldEnoughAt: oldEnoughAt.toISOString() }),
+      ...(resumed === undefined ? {} : { resumed }),
+    },
+    push: { revision, digest, pushedAt: pushedAt?.toISOString() ?? null, imageName, trigger, actor, attempt },
     // The UI's list takes 200 bytes; image and tag alone may be longer than that.
     summary: `${image}:${tag}, ${strategy}, ${origin}`.slice(0, 200),
     details: [
@@ -97,5 +106,23 @@ function startRequest(rollout: PendingRollout): StartRequest {
       `- image: \`${image}:${tag}\``,
       `- digest: ${digest === null ? 'not told by the sender' : `\`${digest}\``}`,
     ].join('\n'),
+  };
+}
+
+/** Of a rollout that starts again: as it stood by its row. */
+function resumedFrom({ pausedAt, pausedBecause, rollingBack }: PendingRollout): Resumed | undefined {
+  if (rollingBack !== null)
+    return { rollBack: { ...rollingBack, reason: rollingBack.reason ?? 'it was rolling back' } };
+  return pausedAt === null ? undefined : { paused: { since: pausedAt.toISOString(), reason: pausedBecause } };
+}
+
+/** One that had ended, and was being put back by a workflow of its own when that was lost. */
+function rollbackRequest({ id, image, tag, workflowId, rollingBack }: PendingRollout): StartRequest {
+  const { reason = null, actor = 'fleetwave' } = rollingBack ?? {};
+  return {
+    ...{ workflowId, type: rollbackWorkflowType },
+    input: { rolloutId: id, image, tag, reason, actor },
+    summary: `roll back ${image}:${tag}`.slice(0, 150),
+    details: `Rollback of rollout \`${id}\`, started again.`,
   };
 }

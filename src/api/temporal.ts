@@ -23,10 +23,12 @@ import {
   type deviceRollbackWorkflowType,
   type ReconcileInput,
   type RollbackInput,
+  type PushMemo,
   type rollbackWorkflowType,
   type RolloutInput,
   type RolloutStatusView,
 } from '../workflows/messages';
+import { readLatestRun, type LatestRun } from './latest-run';
 
 /** Temporal cannot be asked at the moment. What was asked may still have happened: callers repeat, under the same id. */
 export class TemporalUnavailable extends Error {
@@ -40,6 +42,8 @@ export interface StartRequest {
   summary: string;
   /** Markdown on the workflow's page. */
   details: string;
+  /** What `fleetwave repair` accepts the push again from, should the database forget it. */
+  push?: PushMemo;
   /** That of a rollout where it is absent; the others begin with rolling back. */
   type?: typeof rollbackWorkflowType | typeof deviceRollbackWorkflowType;
 }
@@ -48,12 +52,6 @@ export interface RunningRollout {
   /** Null when it was not started by Fleetwave. */
   rolloutId: string | null;
   runId: string;
-}
-
-/** The newest run of a workflow id, whether it still runs or not. */
-export interface LatestRun extends RunningRollout {
-  /** Temporal's word: RUNNING, TERMINATED, FAILED, ... */
-  state: string;
 }
 
 /** All that the API asks of Temporal, each with a deadline. */
@@ -107,7 +105,7 @@ export function createTemporalGateway({ config, log }: { config: Config; log: Lo
   return {
     start: (request) => within(CALL_TIMEOUT_MS, () => start(client, config.FLEETWAVE_TASK_QUEUE, request)),
     runningRollout: (workflowId) => within(CALL_TIMEOUT_MS, () => runningRollout(client, workflowId)),
-    latestRun: (workflowId) => within(CALL_TIMEOUT_MS, () => latestRun(client, workflowId)),
+    latestRun: (workflowId) => within(CALL_TIMEOUT_MS, () => readLatestRun(client, workflowId)),
     signal: (workflowId, name, payload, runId) =>
       within(CALL_TIMEOUT_MS, () => signal(client.workflow.getHandle(workflowId, runId), name, payload)),
     status: (workflowId) => within(STATUS_TIMEOUT_MS, () => readStatus(client, workflowId)).catch(nullWhenSilent),
@@ -136,7 +134,7 @@ function connectionOptions(config: Config): ConnectionOptions {
 async function start(
   client: Client,
   taskQueue: string,
-  { workflowId, input, summary, details, type }: StartRequest,
+  { workflowId, input, summary, details, type, push }: StartRequest,
 ): Promise<{ runId: string } | 'already_running'> {
   try {
     const handle = await client.workflow.start(type ?? rolloutWorkflowType, {
@@ -147,7 +145,7 @@ async function start(
       workflowIdConflictPolicy: 'FAIL',
       staticSummary: summary,
       staticDetails: details,
-      memo: { rolloutId: input.rolloutId },
+      memo: { rolloutId: input.rolloutId, ...(push === undefined ? {} : { push }) },
       typedSearchAttributes: [
         { key: searchAttributes.image, value: input.image },
         { key: searchAttributes.tag, value: input.tag },
@@ -182,18 +180,8 @@ async function reconcile(
 }
 
 async function runningRollout(client: Client, workflowId: string): Promise<RunningRollout | undefined> {
-  const run = await latestRun(client, workflowId);
+  const run = await readLatestRun(client, workflowId);
   return run?.state === 'RUNNING' ? { rolloutId: run.rolloutId, runId: run.runId } : undefined;
-}
-
-async function latestRun(client: Client, workflowId: string): Promise<LatestRun | undefined> {
-  try {
-    const { status, memo, runId } = await client.workflow.getHandle(workflowId).describe();
-    return { rolloutId: typeof memo?.['rolloutId'] === 'string' ? memo['rolloutId'] : null, runId, state: status.name };
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return undefined;
-    throw error;
-  }
 }
 
 async function signal(handle: WorkflowHandle, name: string, payload: unknown): Promise<'sent' | 'not_running'> {

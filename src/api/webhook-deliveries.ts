@@ -3,6 +3,7 @@ import { hasDelivered, listDeliveries, readDelivery, type DeliveryRow } from '..
 import type { KeptRequest } from '../db/deliveries';
 import { readWebhookSource } from '../db/webhook-sources';
 import { acceptDelivery, reconcileSource } from '../intake/accept';
+import { repairSource } from '../intake/accept-lost';
 import { outcomes } from '../intake/accept-push';
 import { page } from './cursor';
 import { deliveryFromRecord } from './delivery-record';
@@ -123,7 +124,7 @@ async function replay({ pool, dispatcher, log }: ApiDeps, sources: SourceStore, 
 
 /** @throws HttpProblem 404: an empty page would say that the source is there and that nothing came. */
 async function requireKnown(pool: ApiDeps['pool'], source: string): Promise<void> {
-  if (source === builtInSource || source === reconcileSource) return;
+  if (source === builtInSource || source === reconcileSource || source === repairSource) return;
   if ((await readWebhookSource(pool, source)) !== null || (await hasDelivered(pool, source))) return;
   throw notFound('webhook source', source);
 }

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { WebhookSourceRow } from '../db/webhook-sources';
 import { parseImageReference } from '../domain/image-reference';
 import { reconcileSource } from '../intake/accept';
+import { repairSource } from '../intake/accept-lost';
 import { cursorOf, Limit, text } from './fields';
 import { registryKinds } from './registries';
 import { isPullHost } from './registries/pull-place';
@@ -14,8 +15,8 @@ export const SourceParams = z.strictObject({ name: SourceName });
 /** What is made by somebody; looks at registries have a name of their own among the deliveries. */
 export const NewSourceParams = z.strictObject({
   name: SourceName.refine(
-    (name) => name !== reconcileSource,
-    `"${reconcileSource}" is the name of looks at registries`,
+    (name) => name !== reconcileSource && name !== repairSource,
+    `"${reconcileSource}" is the name of looks at registries, "${repairSource}" that of what a repair found`,
   ),
 });
 export const SourceQuery = z.strictObject({ limit: Limit, cursor: cursorOf(SourceName) });

@@ -10,6 +10,7 @@ import { addFreezes } from './freeze-options';
 import { addHolds } from './hold-commands';
 import { describeImages } from './image-command';
 import { addPushes } from './push-options';
+import { addRepair } from './repair-options';
 import { listRollouts, showRollout, type ListOptions, type ShowOptions } from './rollout-commands';
 import { runPart, type Part } from './run-part';
 import { addSimulate } from './simulate-options';
@@ -21,7 +22,7 @@ export interface ProgramOptions {
   version: string;
 }
 
-const partDescriptions: Readonly<Record<Part, string>> = {
+const partDescriptions: Readonly<Record<Exclude<Part, 'repair'>, string>> = {
   start: 'run everything on this machine: PostgreSQL, Temporal and its UI, migrations, API, worker',
   demo: 'watch a good and a bad release go to a simulated fleet of 200 devices; leaves nothing behind',
   migrate: 'bring the database schema up to date, then end',
@@ -30,7 +31,7 @@ const partDescriptions: Readonly<Record<Part, string>> = {
   agent: "run the agent on a device: it brings the device's containers to their target state",
 };
 
-const partSettings: Readonly<Record<Part, string>> = {
+const partSettings: Readonly<Record<Exclude<Part, 'repair'>, string>> = {
   start: 'The README lists the environment variables it heeds, such as PORT and FLEETWAVE_DATA_DIR.',
   demo: 'It uses free ports and a temporary directory, whatever the environment says.',
   migrate: 'It needs DATABASE_URL.',
@@ -58,7 +59,7 @@ Exit codes:
   1  refused, invalid or not reachable; stderr says why and what to do
   2  wrong usage
   3  rollout --watch: it ended, but not as completed
-  api, worker, agent, migrate, start and demo end with their own; 128 + n after signal n.`;
+  api, worker, agent, migrate, repair, start and demo end with their own; 128 + n after signal n.`;
 
 /** Parses and runs one command line; answers the exit code and never throws for what a user can cause. */
 export async function runCommandLine(args: readonly string[], options: ProgramOptions): Promise<number> {
@@ -111,7 +112,7 @@ export async function runCommandLine(args: readonly string[], options: ProgramOp
 
 function addParts(program: Command, finish: (code: number) => void): void {
   program.commandsGroup('Run it:');
-  for (const part of Object.keys(partDescriptions) as Part[]) {
+  for (const part of Object.keys(partDescriptions) as Exclude<Part, 'repair'>[]) {
     program
       .command(part)
       .description(partDescriptions[part])
@@ -124,6 +125,7 @@ function addParts(program: Command, finish: (code: number) => void): void {
         finish(await runPart(part, []));
       });
   }
+  addRepair(program, finish);
 }
 
 function addRollouts(program: Command, terminal: Terminal, finish: (code: number) => void): void {

@@ -14,6 +14,7 @@ const parts = {
   worker: 'worker/main.js',
   agent: 'agent/main.js',
   migrate: 'dev/migrate-main.js',
+  repair: 'repair/main.js',
   start: 'dev/main.js',
   demo: 'dev/demo-main.js',
 } as const;

@@ -23,14 +23,14 @@ export interface PolledState extends DeviceKeys {
 
 const POLLED = `${KEYS}, coalesce(s.apps::text, '{}') as apps, coalesce(s.version, 0) as version`;
 
-/** All that a poll needs, its authentication included, in one read by primary key. */
-export async function readPolledState(pool: Pool, uuid: string): Promise<PolledState | null> {
+/** All that polls need, their authentication included, in one read by primary key. */
+export async function readPolledStates(pool: Pool, uuids: readonly string[]): Promise<PolledState[]> {
   const { rows } = await pool.query<PolledState>({
-    name: 'poll',
-    text: `select ${POLLED} from devices d left join device_target_state s on s.device_uuid = d.uuid where d.uuid = $1`,
-    values: [uuid],
+    name: 'polls',
+    text: `select ${POLLED} from devices d left join device_target_state s on s.device_uuid = d.uuid where d.uuid = any ($1)`,
+    values: [uuids],
   });
-  return rows[0] ?? null;
+  return rows;
 }
 
 /** A device that waits, and the version it was served; null where it is to be read whatever it has. */
@@ -58,13 +58,13 @@ export async function readChangedStates(
   return new Map(rows.map(({ place, gone, ...state }) => [place - 1, gone ? null : state]));
 }
 
-export async function readDeviceKeys(pool: Pool, uuid: string): Promise<DeviceKeys | null> {
+export async function readDeviceKeys(pool: Pool, uuids: readonly string[]): Promise<DeviceKeys[]> {
   const { rows } = await pool.query<DeviceKeys>({
     name: 'device-keys',
-    text: `select ${KEYS} from devices d where d.uuid = $1`,
-    values: [uuid],
+    text: `select ${KEYS} from devices d where d.uuid = any ($1)`,
+    values: [uuids],
   });
-  return rows[0] ?? null;
+  return rows;
 }
 
 /** The device that a key works for: tells a wrong key from another device's. */

@@ -3,7 +3,7 @@ import type { RolloutStatus } from '../domain/rollout-states';
 import type { RolloutRules } from '../domain/rules';
 import type { StatusCounts } from '../domain/verdict';
 import { COUNTED_AS } from './tally';
-import type { Touch } from './reports';
+import type { Touch } from './move-devices';
 
 export interface WatchedBatch {
   rolloutId: string;

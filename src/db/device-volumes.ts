@@ -7,16 +7,18 @@ import type { ReportedService, ServiceChange } from '../domain/report';
  */
 export async function readRecreated(
   pool: Pool,
-  deviceUuid: string,
-  services: readonly ReportedService[],
-): Promise<(change: ServiceChange) => boolean> {
-  const { rows } = await pool.query<{ app: string; index: number }>(
-    `select app.key as app, (service.place - 1)::int as index
+  deviceUuids: readonly string[],
+): Promise<(deviceUuid: string, services: readonly ReportedService[]) => (change: ServiceChange) => boolean> {
+  const { rows } = await pool.query<{ device: string; app: string; index: number }>(
+    `select t.device_uuid as device, app.key as app, (service.place - 1)::int as index
        from device_target_state t, jsonb_each(t.apps) app,
             jsonb_array_elements(case when jsonb_typeof(app.value -> 'services') = 'array' then app.value -> 'services' else '[]' end) with ordinality as service (value, place)
-      where t.device_uuid = $1 and jsonb_typeof(service.value #> '{config,volumes}') = 'array' and service.value #> '{config,volumes}' <> '[]'`,
-    [deviceUuid],
+      where t.device_uuid = any ($1) and jsonb_typeof(service.value #> '{config,volumes}') = 'array' and service.value #> '{config,volumes}' <> '[]'`,
+    [deviceUuids],
   );
-  if (services.some((service) => service.reportsVolumes)) return () => false;
-  return (change) => rows.some(({ app, index }) => app === change.app_id && index === change.index);
+  const withVolumes = new Set(rows.map(({ device, app, index }) => `${device} ${index} ${app}`));
+  return (deviceUuid, services) =>
+    services.some((service) => service.reportsVolumes)
+      ? () => false
+      : (change) => withVolumes.has(`${deviceUuid} ${change.index} ${change.app_id}`);
 }

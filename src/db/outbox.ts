@@ -10,19 +10,33 @@ export interface PendingRollout {
   digest: string | null;
   attempt: number;
   strategy: string;
-  trigger: string;
+  trigger: 'webhook' | 'manual' | 'reconcile';
   actor: string;
   workflowId: string;
   /** What it does about an older rollout that runs under its workflow id. */
   onNewer: 'supersede' | 'queue';
   /** When it may begin by the age of its push; null where its policy asks for none. */
   oldEnoughAt: Date | null;
+  revision: string;
+  imageName: string;
+  pushedAt: Date | null;
+  /** Set where it was paused, or was being put back, when its workflow was lost. */
+  pausedAt: Date | null;
+  pausedBecause: string | null;
+  rollingBack: { reason: string | null; actor: string; scope: 'all' | 'failed'; timeoutSeconds: number } | null;
   /** Since it was accepted. */
   ageMs: number;
   /** This try included. */
   attempts: number;
   /** What the last try ended with. */
   lastError: string | null;
+}
+
+/** Who said it last, and why, of these events of rollout `r`. */
+function lastSaid(...types: string[]): string {
+  const listed = types.map((type) => `'${type}'`).join(', ');
+  return `(select jsonb_build_object('reason', e.reason, 'actor', e.actor) from rollout_events e
+                                             where e.rollout_id = r.id and e.type in (${listed}) order by e.id desc limit 1)`;
 }
 
 /**
@@ -42,6 +56,12 @@ export async function claimPending(pool: Pool, limit: number, leaseMs: number): 
      returning r.id, r.image, r.tag, r.digest, r.attempt, r.strategy, r.trigger, r.actor,
                r.workflow_id as "workflowId", coalesce(r.rules ->> 'onNewer', 'supersede') as "onNewer",
                case when (r.rules ->> 'minAgeSeconds')::float8 > 0 then ${oldEnoughAt('r')} end as "oldEnoughAt",
+               r.revision, r.image_name as "imageName", r.pushed_at as "pushedAt",
+               case when r.status = 'paused' then coalesce(r.paused_at, now()) end as "pausedAt",
+               case when r.status = 'paused' then ${lastSaid('command.pause', 'rollout.paused_by_failure')} ->> 'reason' end as "pausedBecause",
+               case when r.status = 'rolling_back' then jsonb_build_object('reason', r.reason, 'scope', coalesce(r.rollback_scope, 'all'),
+                 'timeoutSeconds', (r.rules ->> 'rollbackTimeoutSeconds')::float8,
+                 'actor', coalesce(${lastSaid('rollout.rolling_back', 'rollout.reopened')} ->> 'actor', 'fleetwave')) end as "rollingBack",
                (extract(epoch from fleetwave.now() - r.created_at) * 1000)::float8 as "ageMs",
                r.dispatch_attempts as attempts, r.dispatch_error as "lastError"`,
     [limit, leaseMs],

@@ -16,6 +16,8 @@ export interface PlannedBatch {
   soakSeconds?: number | null;
   /** It has its verdict: a workflow that starts again passes it over. */
   ended?: boolean;
+  /** Its verdict was a failure: a workflow that starts again judges it before it tells anybody else. */
+  failed?: boolean;
 }
 
 export interface StoredPlan {
@@ -115,7 +117,7 @@ export async function planRollout(
       return stored.rows[0] ?? null;
     }
     const batches = await client.query<PlannedBatch>(
-      'select number, planned, requires_approval as "requiresApproval", delay_seconds as "delaySeconds", soak_seconds as "soakSeconds", ended_at is not null as ended from rollout_batches where rollout_id = $1 and lane = \'plan\' order by number',
+      'select number, planned, requires_approval as "requiresApproval", delay_seconds as "delaySeconds", soak_seconds as "soakSeconds", ended_at is not null as ended, status = \'failed\' as failed from rollout_batches where rollout_id = $1 and lane = \'plan\' order by number',
       [rollout.id],
     );
     const unplanned = await client.query<{ alreadyOnTarget: number; leftOut: number }>(

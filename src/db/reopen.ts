@@ -24,7 +24,7 @@ interface Standing {
   image: string;
   status: RolloutStatus;
   ended: boolean;
-  /** This very run has reopened it before. */
+  /** This very run has reopened it before; or one that was lost did, and this one was started in its place. */
   byThisRun: boolean;
   rollbackTimeoutSeconds: number;
   alreadyOnTarget: number;
@@ -68,7 +68,7 @@ async function lockRollout(
   { rolloutId, workflowId, runId }: ReopenInput,
 ): Promise<Standing | null> {
   const { rows } = await client.query<Standing>(
-    `select status, ended_at is not null as ended, workflow_id = $2 and run_id is not distinct from $3 as "byThisRun", left_out as "leftOut",
+    `select status, ended_at is not null as ended, workflow_id = $2 and (run_id is not distinct from $3 or run_id is null and ended_at is null) as "byThisRun", left_out as "leftOut",
             (rules ->> 'rollbackTimeoutSeconds')::float8 as "rollbackTimeoutSeconds",
             ${ALREADY_ON_TARGET} as "alreadyOnTarget"
        from image_rollouts where id = $1 for update`,

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
-import { Connection } from '@temporalio/client';
+import { Connection, type ConnectionOptions } from '@temporalio/client';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { temporal } from '@temporalio/proto';
 import { loadConfig } from '../config';
 
@@ -14,8 +15,11 @@ async function isHealthy(part: string | undefined): Promise<boolean> {
     return response.ok;
   }
   if (part !== 'worker') throw new Error('usage: health-main.js api|worker');
+  // With TLS and key, as the worker itself. The SDK types these for its native connection, whose options are a superset.
+  const fromEnvironment = loadClientConnectConfig().connectionOptions as ConnectionOptions;
   const connection = await Connection.connect({
-    address: config.TEMPORAL_ADDRESS ?? '127.0.0.1:7233',
+    ...fromEnvironment,
+    address: config.TEMPORAL_ADDRESS ?? fromEnvironment.address ?? '127.0.0.1:7233',
     connectTimeout: '4 seconds',
   });
   try {

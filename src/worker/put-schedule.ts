@@ -1,4 +1,10 @@
-import { Client, ScheduleAlreadyRunning, ScheduleNotFoundError, type ScheduleOptions } from '@temporalio/client';
+import {
+  Client,
+  ScheduleAlreadyRunning,
+  ScheduleNotFoundError,
+  type Connection,
+  type ScheduleOptions,
+} from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
 import type { Config } from '../config';
 
@@ -6,7 +12,7 @@ type Schedule = Pick<ScheduleOptions, 'spec' | 'action' | 'policies'>;
 
 /** Makes the schedule, or gives it today's settings. Every worker does so at its start. */
 export async function putSchedule(
-  connection: NativeConnection,
+  connection: NativeConnection | Connection,
   config: Config,
   scheduleId: string,
   schedule: Schedule,
@@ -21,11 +27,30 @@ export async function putSchedule(
 }
 
 /** Takes the schedule away, where it is there. */
-export async function dropSchedule(connection: NativeConnection, config: Config, scheduleId: string): Promise<void> {
+export async function dropSchedule(
+  connection: NativeConnection | Connection,
+  config: Config,
+  scheduleId: string,
+): Promise<void> {
   const client = new Client({ connection, namespace: config.TEMPORAL_NAMESPACE });
   try {
     await client.schedule.getHandle(scheduleId).delete();
   } catch (error) {
     if (!(error instanceof ScheduleNotFoundError)) throw error;
+  }
+}
+
+export async function hasSchedule(
+  connection: NativeConnection | Connection,
+  config: Config,
+  scheduleId: string,
+): Promise<boolean> {
+  const client = new Client({ connection, namespace: config.TEMPORAL_NAMESPACE });
+  try {
+    await client.schedule.getHandle(scheduleId).describe();
+    return true;
+  } catch (error) {
+    if (error instanceof ScheduleNotFoundError) return false;
+    throw error;
   }
 }

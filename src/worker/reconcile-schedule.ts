@@ -1,22 +1,22 @@
-import { ScheduleOverlapPolicy } from '@temporalio/client';
+import { ScheduleOverlapPolicy, type Connection } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
 import type { Config } from '../config';
 import { reconcileWorkflowType } from '../workflows/messages';
 import { dropSchedule, putSchedule } from './put-schedule';
 
-const SCHEDULE_ID = 'fleetwave-reconcile';
+export const reconcileScheduleId = 'fleetwave-reconcile';
 
 /** Sees to it that registries are looked at as often as is set, or not at all. Every worker does so at its start. */
-export async function scheduleReconcile(connection: NativeConnection, config: Config): Promise<void> {
+export async function scheduleReconcile(connection: NativeConnection | Connection, config: Config): Promise<void> {
   const minutes = config.FLEETWAVE_RECONCILE_MINUTES;
-  if (minutes === 0) return dropSchedule(connection, config, SCHEDULE_ID);
-  await putSchedule(connection, config, SCHEDULE_ID, {
+  if (minutes === 0) return dropSchedule(connection, config, reconcileScheduleId);
+  await putSchedule(connection, config, reconcileScheduleId, {
     // Not all installations at the full minute; a fifth keeps rounds apart.
     spec: { intervals: [{ every: minutes * 60_000 }], jitter: minutes * 12_000 },
     action: {
       type: 'startWorkflow',
       workflowType: reconcileWorkflowType,
-      workflowId: SCHEDULE_ID,
+      workflowId: reconcileScheduleId,
       taskQueue: config.FLEETWAVE_TASK_QUEUE,
       args: [{}],
     },

@@ -36,6 +36,28 @@ export interface RolloutInput {
   tag: string;
   /** ISO 8601, UTC: when the push is as old as its policy asks; absent where it asks for no age. */
   oldEnoughAt?: string;
+  /** Absent at a first start. */
+  resumed?: Resumed;
+}
+
+/** How a rollout stood whose workflow was lost, and that starts again: what its row alone does not tell the workflow. */
+export interface Resumed {
+  /** It was paused, since then (ISO 8601). */
+  paused?: { since: string; reason: string | null };
+  /** It was being put back. */
+  rollBack?: { reason: string; actor: string; scope: 'all' | 'failed'; timeoutSeconds: number };
+}
+
+/** In the memo of a rollout's workflow: the push as it was accepted. */
+export interface PushMemo {
+  revision: string;
+  digest: string | null;
+  /** ISO 8601, by the sender's clock. */
+  pushedAt: string | null;
+  imageName: string;
+  trigger: 'webhook' | 'manual' | 'reconcile';
+  actor: string;
+  attempt: number;
 }
 
 export interface RollbackInput extends RolloutInput {

@@ -1,4 +1,4 @@
-import { CancellationScope, isCancellation } from '@temporalio/workflow';
+import { CancellationScope, isCancellation, patched } from '@temporalio/workflow';
 import { defaultRules } from '../domain/rules';
 import { evidenceOf } from '../domain/verdict';
 import { planning, quick } from './activity-options';
@@ -19,6 +19,7 @@ import { runBatch, supersededEnding } from './run-batch';
 import { initialState, takenOver, type RolloutState } from './state';
 import { Stopped } from './waiting';
 import { wakeOthers } from './wake';
+import { read } from './work';
 
 /**
  * One image, tag and revision going to its planned devices: plan, then for each batch gate, apply, settle, verdict; then waves
@@ -48,6 +49,11 @@ export async function rollout(input: RolloutInput): Promise<{ status: string; re
 async function endingOf(run: Run): Promise<Ending | null> {
   const { state } = run;
   let rules: Plan['rules'] | null = null;
+  const again = state.input.resumed?.rollBack;
+  if (again !== undefined)
+    return CancellationScope.nonCancellable(() =>
+      rollBack(run, { rollbackTimeoutSeconds: again.timeoutSeconds }, again),
+    );
   try {
     const plan = await untilPlanned(run);
     if (plan.outcome === 'ended') {
@@ -90,8 +96,9 @@ async function tellStory(run: Run, plan: Plan): Promise<Ending> {
 
 async function goThroughBatches(run: Run, plan: Plan): Promise<Ending | null> {
   const { state } = run;
-  // Where the workflow was started again, batches that have their verdict are not judged twice.
-  let left = plan.batches.filter((batch) => batch.ended !== true);
+  // Where the workflow was started again, batches that have passed are not judged twice; one that failed decides as it did.
+  let left = plan.batches.filter((batch) => batch.ended !== true || batch.failed === true);
+  if (plan.batches.some((batch) => batch.ended === true)) await lookAgain(run);
   while (left.length > 0) {
     left = await mergedIfAsked(run, left);
     const [batch] = left;
@@ -108,6 +115,17 @@ async function goThroughBatches(run: Run, plan: Plan): Promise<Ending | null> {
     left = others;
   }
   return null;
+}
+
+/** Started again, it does not know yet what it has told, nor how that went: nobody else is told before it does. */
+async function lookAgain(run: Run): Promise<void> {
+  // replay-tested: 2026-11-30 (test/replay/histories/0.1.0-started-again.json)
+  if (patched('look-when-started-again')) {
+    await read(run, null, null);
+  } else {
+    // 0.1.0 went on at once.
+    run.control.show();
+  }
 }
 
 /** `advance` with `{"to": "all"}`: what has not started becomes one batch. */

@@ -22,8 +22,14 @@ export const supersededEnding: Ending = {
 export async function runBatch(run: Run, plan: Plan, batch: Batch): Promise<Ending | null> {
   const { state } = run;
   Object.assign(state, { batch: batch.number, excused: { ...state.excused, batch: nobodyExcused } });
+  let first = true;
   for (;;) {
-    const scope = { batch: batch.number, soakSeconds: batch.soakSeconds ?? plan.rules.soakSeconds };
+    const scope = {
+      batch: batch.number,
+      soakSeconds: batch.soakSeconds ?? plan.rules.soakSeconds,
+      judgeFirst: first && batch.failed === true,
+    };
+    first = false;
     const judged = await workUntilVerdict(run, plan.rules, scope);
     if (judged.kind === 'skipped' && takenOver(state)) return supersededEnding;
     await close(state.input.rolloutId, batch.number, judged);

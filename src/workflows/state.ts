@@ -70,12 +70,13 @@ export interface RolloutState {
 export const nobodyExcused: Excused = { failures: 0, unreachable: 0 };
 
 export function initialState(input: RolloutInput): RolloutState {
+  const paused = input.resumed?.paused;
   return {
     input,
     phase: 'pending',
-    paused: false,
-    pausedAt: null,
-    pausedBecause: null,
+    paused: paused !== undefined,
+    pausedAt: paused === undefined ? null : Date.parse(paused.since),
+    pausedBecause: paused?.reason ?? null,
     stop: null,
     approved: false,
     advance: false,

@@ -44,6 +44,8 @@ export interface WorkScope {
   batch: number | null;
   /** Null gives each device the soak of its own batch. */
   soakSeconds: number | null;
+  /** It had failed before the workflow was started again: nobody is told before it is judged. */
+  judgeFirst?: boolean;
 }
 
 /**
@@ -61,7 +63,11 @@ export async function workUntilVerdict(run: Run, rules: RolloutRules, scope: Wor
     control.show();
   }
   let seen =
-    scope.batch === null ? await read(run, scope.batch, scope.soakSeconds) : await tell(run, rules, scope.batch);
+    scope.batch === null || scope.judgeFirst === true
+      ? await read(run, scope.batch, scope.soakSeconds)
+      : await tell(run, rules, scope.batch);
+  if (scope.judgeFirst === true && scope.batch !== null && judge(state, seen, rules, scope) === null)
+    seen = await tell(run, rules, scope.batch);
   for (;;) {
     const judged = judge(state, seen, rules, scope);
     if (judged !== null) return { ...judged, counts: seen.batch };

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import type { Pool } from 'pg';
 import { createActivities } from '../../src/activities';
-import { acceptHealth, acceptReport, type HealthWord } from '../../src/db/reports';
+import { acceptWord, acceptReport, type HealthWord } from '../support/one-report';
 import type { CheckResult, HealthCheck } from '../../src/domain/checks';
 import type { RolloutRules } from '../../src/domain/rules';
 import { createProber, type Prober } from '../../src/probe/prober';
@@ -69,7 +69,7 @@ async function listening(): Promise<SmallServer> {
   return server;
 }
 const word = (deviceUuid: string, given: Partial<HealthWord>) =>
-  acceptHealth(rig.pool, {
+  acceptWord(rig.pool, {
     deviceUuid,
     appId: null,
     service: null,

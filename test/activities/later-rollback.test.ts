@@ -3,7 +3,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { createActivities } from '../../src/activities';
 import { endLost } from '../../src/db/lost-rollouts';
 import { readDevicePart, readLeftToPutBack } from '../../src/db/put-back-facts';
-import { acceptReport } from '../../src/db/reports';
+import { acceptReport } from '../support/one-report';
 import { restoreChunk, TOLD } from '../../src/db/restore';
 import type { FinalStatus } from '../../src/domain/rollout-states';
 import { inTransaction } from '../../src/db/transaction';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { createActivities } from '../../src/activities';
-import { acceptHealth, acceptReport } from '../../src/db/reports';
+import { acceptWord, acceptReport } from '../support/one-report';
 import type { RolloutRules } from '../../src/domain/rules';
 import { defaultRules } from '../../src/domain/rules';
 import { evidenceOf, verdict } from '../../src/domain/verdict';
@@ -125,7 +125,7 @@ it('a device that only says that it is well proves what an operator gave it mean
   ]);
   for (const device of [edited, kept]) {
     const word = { appId: null, service: null, status: 'healthy' as const, image: null, message: null };
-    await acceptHealth(database.pool, { deviceUuid: device?.uuid ?? '', ...word });
+    await acceptWord(database.pool, { deviceUuid: device?.uuid ?? '', ...word });
   }
   const states = new Map((await rows(rolloutId)).map((row) => [row.device, row.status]));
   expect([states.get(edited?.uuid ?? ''), states.get(kept?.uuid ?? '')]).toEqual(['superseded', 'completed']);

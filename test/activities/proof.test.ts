@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { acceptHealth, acceptReport } from '../../src/db/reports';
+import { acceptWord, acceptReport } from '../support/one-report';
 import type { RolloutRules } from '../../src/domain/rules';
 import { createActivityRig, type ActivityRig } from '../support/activity-rig';
 import { passDeadlines } from '../support/fleet-fixture';
@@ -146,7 +146,7 @@ describe('why devices failed', () => {
     const [a, b, c, d, e, f, g] = devices;
     await report(a!, { status: 'failed', reason: 'ErrImagePull', message: 'manifest unknown' });
     await report(b!, { status: 'ImagePullBackOff', message: 'back off' });
-    await acceptHealth(rig.pool, {
+    await acceptWord(rig.pool, {
       ...{
         deviceUuid: c!,
         appId: null,
@@ -157,7 +157,7 @@ describe('why devices failed', () => {
         reason: 'ErrImagePull',
       },
     });
-    await acceptHealth(rig.pool, {
+    await acceptWord(rig.pool, {
       ...{ deviceUuid: d!, appId: null, service: null, status: 'rejected', image: null, message: 'locked' },
     });
     await report(e!, { health: 'unhealthy' });

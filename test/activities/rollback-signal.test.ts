@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { createActivities } from '../../src/activities';
 import { readBatches } from '../../src/db/batch-signals';
-import { acceptReport } from '../../src/db/reports';
+import { acceptReport } from '../support/one-report';
 import { openRollback } from '../../src/db/restore';
 import { noteworthyOutcome } from '../../src/domain/noteworthy';
 import { createTestDatabase, type TestDatabase } from '../support/database';

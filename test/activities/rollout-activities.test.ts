@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { createActivities } from '../../src/activities';
-import { acceptReport } from '../../src/db/reports';
+import { acceptReport } from '../support/one-report';
 import { createTestDatabase, type TestDatabase } from '../support/database';
 import { appWith, deviceRows, seedDevices, seedRollout, passDeadlines } from '../support/fleet-fixture';
 

@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { gzipSync } from 'node:zlib';
+import { HttpProblem } from '../../src/api/problem';
 import { startApiRig, type ApiRig } from './api-rig';
 
 const appsA = {
@@ -221,5 +222,52 @@ describe('reporting', () => {
     expect((await send({ status: 'healthy', extra: 1 })).json.errors).toEqual([
       { path: 'extra', message: 'unknown field' },
     ]);
+  });
+});
+
+describe('many at once', () => {
+  test('reports that come together cost a few statements; a bad one is refused alone', async () => {
+    const devices = await Promise.all(Array.from({ length: 40 }, () => rig.device({ target_state: { apps: appsB } })));
+    const good = { apps: appsB, version: 1 };
+    // PostgreSQL cannot hold it, and only PostgreSQL finds out.
+    const bad = { ...good, note: '\ud800' };
+    const bodies = devices.map(({ uuid }, place) => ({ [uuid]: place === 7 ? bad : good }));
+    const query = jest.spyOn(rig.database.pool, 'query');
+    const answers = await Promise.all(devices.map(({ key }, place) => report(key, bodies[place])));
+    const statuses = answers.map(({ status }) => status);
+    const statements = query.mock.calls.length;
+    query.mockRestore();
+    expect(statuses.map((status, place) => (place === 7 ? [422, 400].includes(status) : status === 200))).toEqual(
+      devices.map(() => true),
+    );
+    // One by one it would be 80 and more; those that shared the bad one's group were done alone.
+    expect(statements).toBeLessThan(80);
+    const { rows } = await rig.database.pool.query(
+      'select count(*)::int as n from device_current_state where device_uuid = any ($1)',
+      [devices.map(({ uuid }) => uuid)],
+    );
+    expect(rows[0].n).toBe(39);
+  });
+
+  test('more than can wait is refused with 503 and when to come again, before its body is looked at', async () => {
+    const { uuid, key } = await rig.device({ target_state: { apps: appsB } });
+    const { reports, polls } = rig.deps.intake;
+    const full = () => {
+      throw new HttpProblem(503, 'overloaded', 'too much', { headers: { 'retry-after': '5' } });
+    };
+    const [restOfReports, restOfPolls] = [reports.assertRoom, polls.assertRoom];
+    Object.assign(reports, { assertRoom: full });
+    Object.assign(polls, { assertRoom: full });
+    try {
+      const refused = await Promise.all([report(key, 'not json'), poll(uuid, key)]);
+      expect(refused.map(({ status, headers }) => [status, headers.get('retry-after')])).toEqual([
+        [503, '5'],
+        [503, '5'],
+      ]);
+    } finally {
+      Object.assign(reports, { assertRoom: restOfReports });
+      Object.assign(polls, { assertRoom: restOfPolls });
+    }
+    expect((await report(key, { [uuid]: { apps: appsB } })).status).toBe(200);
   });
 });

@@ -1,4 +1,5 @@
 import { createServer } from 'node:http';
+import { createAgentIntake } from '../../src/api/agent-intake';
 import { createApp } from '../../src/api/app';
 import type { ApiDeps } from '../../src/api/deps';
 import { createLastSeen } from '../../src/api/last-seen';
@@ -7,7 +8,7 @@ import { createOperators } from '../../src/api/operators';
 import { closeServer, listen } from '../../src/api/server';
 import type { TemporalGateway } from '../../src/api/temporal';
 import { loadConfig } from '../../src/config';
-import type { Touch } from '../../src/db/reports';
+import type { Touch } from '../support/one-report';
 import { createLogger } from '../../src/log';
 import type { RolloutStatusView } from '../../src/workflows/messages';
 import { createTestDatabase, type TestDatabase } from '../support/database';
@@ -73,7 +74,7 @@ export async function startApiRig(
     log,
     temporal,
     dispatcher: { wake: () => undefined },
-    watcher: { touched: (touched) => void touches.push(...touched) },
+    intake: createAgentIntake(database.pool, { touched: (touched) => void touches.push(...touched) }),
     lastSeen: createLastSeen(database.pool, log, { everyMs: 3_600_000 }),
     operators: createOperators(database.pool, ADMIN_TOKEN),
     metrics: createMetrics(database.pool),

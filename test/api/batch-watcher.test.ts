@@ -3,7 +3,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { createActivities } from '../../src/activities';
 import { createBatchWatcher } from '../../src/api/batch-watcher';
 import { applyChunk, openBatch } from '../../src/db/apply-batch';
-import { acceptReport, type Touch } from '../../src/db/reports';
+import { acceptReport, type Touch } from '../support/one-report';
 import { createTestDatabase, type TestDatabase } from '../support/database';
 import { appWith, deviceRows, seedDevices, seedRollout } from '../support/fleet-fixture';
 import { recordingLogger, until } from '../support/outage';

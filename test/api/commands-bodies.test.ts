@@ -176,7 +176,7 @@ describe('the rollback of an ended rollout', () => {
        update image_rollouts set status = 'rolling_back', ended_at = null, workflow_id = 'rollback:' || id where id = $1`,
       [id],
     );
-    const latest = { rolloutId: id, runId: 'run-1', state: 'RUNNING' };
+    const latest = { rolloutId: id, runId: 'run-1', state: 'RUNNING', result: null, mayGoOn: false };
     rig.temporal.latestRun = () => Promise.resolve(latest);
     const again = await command(id, 'rollback');
     expect([again.status, again.json.detail, starts]).toEqual([...already, []]);
@@ -188,7 +188,8 @@ describe('the rollback of an ended rollout', () => {
     const id = await rollout('rolling_back');
     await device(id, { status: 'rolling_back', active: true, tag: '1' });
     await rig.database.pool.query(`update image_rollouts set workflow_id = 'rollback:' || id where id = $1`, [id]);
-    rig.temporal.latestRun = () => Promise.resolve({ rolloutId: id, runId: 'run-0', state: 'TERMINATED' });
+    rig.temporal.latestRun = () =>
+      Promise.resolve({ rolloutId: id, runId: 'run-0', state: 'TERMINATED', result: null, mayGoOn: false });
     expect((await command(id, 'rollback')).status).toBe(202);
     expect(starts).toMatchObject([{ workflowId: `rollback:${id}` }]);
   });

@@ -16,7 +16,11 @@ async function dispatched(tag: string, state: string | null): Promise<string> {
   const { json } = await force(tag);
   await rig.database.pool.query('update image_rollouts set dispatched_at = now() where id = $1', [json.rollout_id]);
   rig.temporal.latestRun = () =>
-    Promise.resolve(state === null ? undefined : { rolloutId: json.rollout_id as string, runId: 'run-1', state });
+    Promise.resolve(
+      state === null
+        ? undefined
+        : { rolloutId: json.rollout_id as string, runId: 'run-1', state, result: null, mayGoOn: false },
+    );
   return json.rollout_id as string;
 }
 

@@ -73,7 +73,7 @@ test('a change between the read and the waiting is not missed', async () => {
   (pool as any).query = async (...args: unknown[]) => {
     const result = await original(...args);
     const query = args[0] as { name?: string; values?: unknown[] };
-    if (query.name === 'poll' && query.values?.[0] === one.uuid) {
+    if (query.name === 'polls' && (query.values?.[0] as string[]).includes(one.uuid)) {
       (pool as any).query = original;
       // That what changed for `other` is answered shows that what was heard before it has been looked at.
       const witness = api.poll(other, WAIT);

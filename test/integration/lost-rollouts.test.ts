@@ -155,12 +155,27 @@ test('a rollout that Temporal has forgotten is started again, and its numbers be
 });
 
 test.each([
-  ['was paused', 'paused', true],
-  ['was rolling back', 'rolling_back', false],
-])('a forgotten rollout that %s ends as failed: a new workflow would not know it', async (_, status, paused) => {
+  ['was paused', 'paused', true, { paused: { since: expect.any(String), reason: 'looks odd' } }],
+  [
+    'was rolling back',
+    'rolling_back',
+    false,
+    { rollBack: { reason: 'too many failed', actor: 'fleetwave', scope: 'all', timeoutSeconds: 600 } },
+  ],
+])('a forgotten rollout that %s starts again as such', async (_, status, paused, resumed) => {
   const id = await silent(status, paused);
+  await database.pool.query(`update image_rollouts set reason = 'too many failed' where id = $1`, [id]);
+  await database.pool.query(
+    `insert into rollout_events (rollout_id, type, reason, at)
+     values ($1, 'command.pause', 'looks odd', now() - interval '2 hours'), ($1, 'rollout.dispatched', null, now() - interval '1 hour')`,
+    [id],
+  );
   await lookAfterSilent(deps());
-  expect(await row(id)).toMatchObject({ status: 'failed', error: expect.stringContaining('"force": true') });
+  expect(await row(id)).toMatchObject({ status, dispatched_at: null });
+  expect(await startRollout(deps(), await claimed())).toBe('started');
+  const { events } = await temporal.client.workflow.getHandle(workflowId()).fetchHistory();
+  const [input] = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
+  expect(JSON.parse(Buffer.from(input?.data ?? []).toString())).toMatchObject({ rolloutId: id, resumed });
 });
 
 test('a rollback after the end whose workflow is gone ends as failed, and says how to go on', async () => {

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { createActivities } from '../../src/activities';
 import { defaultChunkSize } from '../../src/activities/deps';
-import { acceptReport } from '../../src/db/reports';
+import { acceptReport } from '../support/one-report';
 import { deviceStatuses, rolloutStatuses } from '../../src/domain/rollout-states';
 import type { DeviceSelection } from '../../src/domain/rules';
 import { createTestDatabase, type TestDatabase } from '../support/database';

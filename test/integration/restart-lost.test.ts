@@ -7,7 +7,7 @@ import { startRollout } from '../../src/api/start-rollout';
 import { createTemporalGateway, type TemporalGateway } from '../../src/api/temporal';
 import { loadConfig } from '../../src/config';
 import { claimPending } from '../../src/db/outbox';
-import { acceptReport } from '../../src/db/reports';
+import { acceptReport } from '../support/one-report';
 import { registerSearchAttributes } from '../../src/worker/register-search-attributes';
 import { createTestDatabase, type TestDatabase } from '../support/database';
 import { appWith, deviceRows, seedDevices, seedRollout } from '../support/fleet-fixture';

@@ -3,8 +3,8 @@ import type { Pool } from 'pg';
 import { createBatchWatcher } from '../../src/api/batch-watcher';
 import { tellReturns } from '../../src/api/returns';
 import type { TemporalGateway } from '../../src/api/temporal';
-import { readPolledState, recordLastSeen } from '../../src/db/agent-state';
-import { acceptHealth, acceptReport, type Touch } from '../../src/db/reports';
+import { readPolledStates, recordLastSeen } from '../../src/db/agent-state';
+import { acceptWord, acceptReport, type Touch } from '../support/one-report';
 import type { Logger } from '../../src/log';
 import type { Mode } from './scenario';
 
@@ -58,25 +58,25 @@ interface Polled {
 }
 
 async function report(device: SimulatedDevice, pool: Pool): Promise<Touch[]> {
-  const polled = await readPolledState(pool, device.uuid);
+  const [polled] = await readPolledStates(pool, [device.uuid]);
   const apps = JSON.parse(polled?.apps ?? '{}') as NonNullable<Polled['apps']>;
   const target = apps['1']?.services?.[0]?.imageName ?? device.runs;
   const isNew = target !== device.home;
   const word = (status: 'healthy' | 'rejected') =>
-    acceptHealth(pool, {
+    acceptWord(pool, {
       ...{ deviceUuid: device.uuid, appId: null, service: null, status, image: null, message: null },
     });
   const says = (status: string) =>
     acceptReport(pool, {
       ...{ deviceUuid: device.uuid, apps: appsOf(device.runs, status), version: polled?.version ?? null, info: {} },
     });
-  if (device.mode === 'refuses the new image' && isNew) return (await word('rejected')).touches;
+  if (device.mode === 'refuses the new image' && isNew) return word('rejected');
   if (device.mode === 'says healthy in its own words') {
     device.runs = target;
-    return (await word('healthy')).touches;
+    return word('healthy');
   }
   if (device.mode === 'goes back to the old image') device.runs = device.home;
   else if (device.mode !== 'fetches and stays on the old image') device.runs = target;
   const fails = device.mode === 'is broken whatever it runs' || (device.mode === 'fails on the new image' && isNew);
-  return (await says(fails ? 'exited' : 'running')).touches;
+  return says(fails ? 'exited' : 'running');
 }

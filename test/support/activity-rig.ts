@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Pool } from 'pg';
 import { createActivities, type Activities } from '../../src/activities';
 import type { ActivityDeps } from '../../src/activities/deps';
-import { acceptReport } from '../../src/db/reports';
+import { acceptReport } from './one-report';
 import { createProber, type Prober } from '../../src/probe/prober';
 import { createTestDatabase } from './database';
 import { appWith, seedRollout, type SeededRollout } from './fleet-fixture';

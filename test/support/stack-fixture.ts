@@ -11,7 +11,7 @@ import { demoConfig, demoEnvironment } from '../../src/dev/demo-setup';
 import { freePort } from '../../src/dev/ports';
 import { removePlaceOf } from '../../src/dev/postgres-place';
 import { silentProgress } from '../../src/dev/progress';
-import { startStack, type Stack } from '../../src/dev/stack';
+import { startStack, type Stack, type StackOptions } from '../../src/dev/stack';
 import { dockerHubBody } from './intake';
 import { until } from './outage';
 
@@ -46,7 +46,10 @@ export interface TestStack extends Stack {
 const FINAL = ['completed', 'rolled_back', 'failed', 'cancelled', 'superseded'];
 
 /** `env` is added to the environment of API and worker. */
-export async function startTestStack(env: NodeJS.ProcessEnv = {}): Promise<TestStack> {
+export async function startTestStack(
+  env: NodeJS.ProcessEnv = {},
+  { autoRestart = true }: Pick<StackOptions, 'autoRestart'> = {},
+): Promise<TestStack> {
   const directory = mkdtempSync(join(tmpdir(), 'fleetwave-stack-test-'));
   const closers: (() => Promise<unknown>)[] = [
     () => {
@@ -65,6 +68,7 @@ export async function startTestStack(env: NodeJS.ProcessEnv = {}): Promise<TestS
       config: demoConfig(directory),
       progress: silentProgress,
       env: { ...demoEnvironment, ...env },
+      autoRestart,
     });
     closers.push(() => stack.stop());
     const pool = createPool({

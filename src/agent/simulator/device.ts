@@ -75,6 +75,8 @@ export class SimulatedDevice {
         if (this.#options.waitSeconds > 0 && now >= this.#reportAt) await this.#report(now);
         if (now >= this.#pollAt) await this.#poll(now);
         if (now >= this.#reportAt && now >= this.containers.silentUntil) await this.#report(now);
+        // What takes no time has happened: only the fleet's queue, which is no part of a device, would delay the word of it.
+        if (this.containers.advance(now) && now >= this.containers.silentUntil) await this.#report(now);
       } catch (error) {
         this.#backOff(now, error instanceof Error ? error.message : String(error));
       }

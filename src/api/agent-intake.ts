@@ -1,0 +1,59 @@
+import type { Pool } from 'pg';
+import { readDeviceKeys, readPolledStates, type DeviceKeys, type PolledState } from '../db/agent-state';
+import { acceptReports, acceptWords, type Report } from '../db/reports';
+import type { HealthWord } from '../domain/told-device';
+import type { BatchWatcher } from './batch-watcher';
+import { createGatherer, type Gatherer } from './gather';
+
+export interface GatheredReport extends Report {
+  /** Of the body. */
+  bytes: number;
+}
+
+/** What the agents' requests ask of the database, gathered over all of them. */
+export interface AgentIntake {
+  polls: Gatherer<string, PolledState | null>;
+  keys: Gatherer<string, DeviceKeys | null>;
+  /** Taken means committed. */
+  reports: Gatherer<GatheredReport, 'taken'>;
+  words: Gatherer<HealthWord, 'taken'>;
+}
+
+const MIB = 1024 * 1024;
+/** Few, because the database's work is what groups save; more than one, because a commit waits for the disk. */
+const GROUPS = 2;
+const GROUP = { groups: GROUPS, groupItems: 200, groupBytes: 4 * MIB };
+/** Some seconds of what two cores do. An agent that is sent away polls and reports again by itself. */
+const WAITING = { waitingItems: 5000, waitingBytes: 64 * MIB };
+
+export function createAgentIntake(pool: Pool, watcher: Pick<BatchWatcher, 'touched'>): AgentIntake {
+  const read = { ...GROUP, ...WAITING };
+  const written = { ...read, keyOf: ({ deviceUuid }: { deviceUuid: string }) => deviceUuid };
+  return {
+    polls: createGatherer({ ...read, work: (uuids) => inOrder(uuids, readPolledStates(pool, uuids)) }),
+    keys: createGatherer({ ...read, work: (uuids) => inOrder(uuids, readDeviceKeys(pool, uuids)) }),
+    reports: createGatherer<GatheredReport, 'taken'>({
+      ...written,
+      bytesOf: ({ bytes }) => bytes,
+      work: async (reports) => {
+        watcher.touched(await acceptReports(pool, reports));
+        return reports.map(() => 'taken');
+      },
+    }),
+    words: createGatherer<HealthWord, 'taken'>({
+      ...written,
+      work: async (words) => {
+        watcher.touched(await acceptWords(pool, words));
+        return words.map(() => 'taken');
+      },
+    }),
+  };
+}
+
+async function inOrder<Row extends { uuid: string }>(
+  uuids: string[],
+  reading: Promise<Row[]>,
+): Promise<(Row | null)[]> {
+  const rows = new Map((await reading).map((row) => [row.uuid, row]));
+  return uuids.map((uuid) => rows.get(uuid.toLowerCase()) ?? null);
+}

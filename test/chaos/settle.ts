@@ -10,7 +10,7 @@ const READY_LIMIT_MS = 120_000;
 /** The longest a rollout may take: three batches, a deadline each, the wait for devices that are offline, and a rollback. */
 const ROLLOUTS_LIMIT_MS = 420_000;
 /** Above a device's longest pause after errors. */
-const DEVICES_LIMIT_MS = 150_000;
+const DEVICES_LIMIT_MS = 300_000;
 
 /** With the faults over, waits until nothing more is to happen. @returns what has not come to its end in time. */
 export async function settle(place: Place, fleet: ChaosFleet, image: string, healedAtMs: number): Promise<string[]> {

@@ -27,7 +27,7 @@ let fleet: { uuid: string; key: string }[];
 let statuses: Map<number, number>;
 let hurried: number;
 let stopAgents: () => Promise<void>;
-beforeAll(async () => {
+beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'fleetwave-migrations-'));
   for (const name of readdirSync(MIGRATIONS)) copyFileSync(join(MIGRATIONS, name), join(directory, name));
   for (const [name, sql] of Object.entries(NEXT)) writeFileSync(join(directory, name), sql);

@@ -57,7 +57,7 @@ ${PLAN_SELECTION}, claimable as materialized (
 ), summary as (
   select coalesce((select jsonb_agg(jsonb_build_object(
            'number', number, 'planned', planned, 'requiresApproval', requires_approval,
-           'delaySeconds', delay_seconds, 'soakSeconds', soak_seconds, 'ended', false) order by number) from batches), '[]') as batches,
+           'delaySeconds', delay_seconds, 'soakSeconds', soak_seconds, 'ended', false, 'failed', false) order by number) from batches), '[]') as batches,
          (select count(*)::int from judged where on_target) as on_target,
          (select count(*)::int from judged where not on_target and left_out_reason is not null) as left_out,
          (select coalesce(array_agg(distinct workflow_id), '{}') from taken where not ended) as took_over

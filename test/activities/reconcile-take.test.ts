@@ -80,12 +80,12 @@ test('when its transaction fails nothing of it is left, and it is taken by the n
   pool.connect = (async () => {
     const client = await database.pool.connect();
     const query = client.query.bind(client) as (text: string, values?: unknown[]) => Promise<unknown>;
-    return {
+    return Object.assign(Object.create(client) as typeof client, {
       // After the acceptance, before the memory of it.
       query: (text: string, values?: unknown[]) =>
         text.includes('digest = pending_digest') ? Promise.reject(broken) : query(text, values),
       release: (error?: Error) => client.release(error),
-    };
+    });
   }) as unknown as typeof pool.connect;
   await expect(takePush(pool, { host, image, tag: '1.1', digest, askedAt }, 0)).rejects.toBe(broken);
   expect(await rollouts()).toBe(0);

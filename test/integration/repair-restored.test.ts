@@ -11,6 +11,8 @@ import { hasty, startTestStack, type TestStack } from '../support/stack-fixture'
 const IMAGES = ['redis', 'nginx', 'memcached', 'busybox', 'httpd'] as const;
 type Image = (typeof IMAGES)[number];
 const REGISTRY = 'registry.example.com:5000';
+/** Servers are stopped and started several times: half a minute, many times that on a loaded machine. */
+const LONGEST_MS = 600_000;
 const DEVICES = 4;
 
 let stack: TestStack;
@@ -189,7 +191,7 @@ test('PostgreSQL is restored to before pushes, ends, a pause and rollbacks: none
   await stack.reaches(httpd, ['completed'], 120_000);
   expect(await targets('httpd')).toEqual(all('httpd:2'));
   expect(await runRepair(stack)).toBe('Nothing to repair: the database and Temporal agree.\n');
-});
+}, LONGEST_MS);
 
 test('restored with API and worker started before the repair: what they made of it is mended too', async () => {
   await backUp();
@@ -211,4 +213,4 @@ test('restored with API and worker started before the repair: what they made of 
   await stack.reaches(again, ['completed'], 120_000);
   expect(await targets('redis')).toEqual(all('redis:4'));
   expect(await runRepair(stack, '--apply')).toBe('Nothing to repair: the database and Temporal agree.\n');
-});
+}, LONGEST_MS);

@@ -8,6 +8,8 @@ import { contents, repaired, runRepair, whatAndDoes } from '../support/repair';
 import { hasty, startTestStack, type TestStack } from '../support/stack-fixture';
 
 const IMAGES = ['redis', 'nginx', 'memcached'] as const;
+/** Servers are stopped and started several times: half a minute, many times that on a loaded machine. */
+const LONGEST_MS = 600_000;
 const DEVICES = 10;
 const TAG = '2';
 
@@ -112,4 +114,4 @@ test("Temporal's store is lost while one rollout runs, one is paused and one is 
     back,
   ]);
   expect(rows[0]?.reason).toContain('it is slow');
-});
+}, LONGEST_MS);

@@ -26,12 +26,12 @@ interface Answer {
 
 /** What came of a request that got no answer. */
 class Unanswered extends Error {
-  constructor(
-    readonly code: string,
-    /** The connection had carried requests before: its sender cannot know whether this one was read. */
-    readonly reused: boolean,
-  ) {
+  /** The connection had carried requests before: its sender cannot know whether this one was read. */
+  readonly reused: boolean;
+
+  constructor(code: string, reused: boolean) {
     super(`${code}${reused ? ' on a connection in use' : ''}`);
+    this.reused = reused;
   }
 }
 

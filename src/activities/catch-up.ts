@@ -13,7 +13,7 @@ export function catchUpActivities({ pool }: ActivityDeps) {
     async nextWave(input: { rolloutId: string; patient?: boolean }): Promise<NextWave> {
       const rollout = await readRollout(pool, input.rolloutId);
       if (rollout === null) throw rolloutMissing(input.rolloutId);
-      return beating(() => nextWave(pool, rollout, input.patient ?? false));
+      return beating({ work: () => nextWave(pool, rollout, input.patient ?? false) });
     },
 
     /** Gives up on the devices that did not return. Running it twice skips them once (key: their state). */

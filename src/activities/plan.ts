@@ -30,7 +30,7 @@ export function planActivities({ pool }: ActivityDeps) {
     async planRollout(input: { rolloutId: string }): Promise<PlanResult> {
       const rollout = await readRollout(pool, input.rolloutId);
       if (rollout === null) throw rolloutMissing(input.rolloutId);
-      const plan = await beating(() => planRollout(pool, rollout));
+      const plan = await beating({ work: () => planRollout(pool, rollout) });
       if (plan === null) return { outcome: 'ended', status: rollout.status };
       if ('queuedBehind' in plan) return { outcome: 'queued', ...plan.queuedBehind };
       return { outcome: 'planned', digest: rollout.digest, rules: rollout.rules, ...plan };
@@ -44,7 +44,7 @@ export function planActivities({ pool }: ActivityDeps) {
     async claimDevices(input: { rolloutId: string }): Promise<Claimed> {
       const rollout = await readRollout(pool, input.rolloutId);
       if (rollout === null) throw rolloutMissing(input.rolloutId);
-      return beating(() => claimDevices(pool, { ...rollout, queues: rollout.rules.onNewer === 'queue' }));
+      return beating({ work: () => claimDevices(pool, { ...rollout, queues: rollout.rules.onNewer === 'queue' }) });
     },
   };
 }

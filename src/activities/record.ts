@@ -46,7 +46,7 @@ export function recordActivities({ pool }: ActivityDeps) {
      * @returns workflow ids of rollouts that may have waited for it.
      */
     async finishRollout(input: FinishRolloutInput): Promise<string[]> {
-      return beating(() => finishRollout(pool, input));
+      return beating({ work: () => finishRollout(pool, input) });
     },
 
     /** Records the words of devices that came as signals, as if each had reported it. Key: the device's state. */

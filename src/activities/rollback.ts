@@ -40,7 +40,7 @@ export function rollbackActivities({ pool, chunkSize }: ActivityDeps) {
      * once (key: the run). Throws RolloutNotFound. Heartbeats while its one transaction runs.
      */
     async reopenRollout(input: ReopenInput): Promise<Reopened> {
-      const reopened = await beating(() => reopenRollout(pool, input));
+      const reopened = await beating({ work: () => reopenRollout(pool, input) });
       if (reopened === null) throw rolloutMissing(input.rolloutId);
       return reopened;
     },
@@ -49,7 +49,7 @@ export function rollbackActivities({ pool, chunkSize }: ActivityDeps) {
      * Puts one device of an ended rollout back. Running it twice does it once (key: the device's state). Throws RolloutNotFound. Heartbeats.
      */
     async putBackDevice(input: PutBackInput): Promise<{ timeoutSeconds: number }> {
-      const timeoutSeconds = await beating(() => putBackDevice(pool, input));
+      const timeoutSeconds = await beating({ work: () => putBackDevice(pool, input) });
       if (timeoutSeconds === null) throw rolloutMissing(input.rolloutId);
       return { timeoutSeconds };
     },

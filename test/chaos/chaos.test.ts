@@ -23,7 +23,7 @@ test.each(SEEDS)(
         ...{ seed, devices: 300, spanMs: 20_000, only: '', faults: 'one of each kind' },
         without: place.noDisk === null ? [] : ['full disk'],
       });
-      const { broken, ends } = await run(place, plan, 0);
+      const { broken, ends } = await run(place, plan);
       expect({ broken, faults: plan.faults.map(faultName), notes }).toMatchObject({ broken: [] });
       expect(ends).toHaveLength(plan.pushes.length);
     });

@@ -25,10 +25,10 @@ export interface RunResult {
 const FIRST_REPORTS_LIMIT_MS = 120_000;
 
 /** One run: a fleet, pushes, faults, rest, and the look at what came of it. */
-export async function run(place: Place, plan: RunPlan, number: number): Promise<RunResult> {
+export async function run(place: Place, plan: RunPlan): Promise<RunResult> {
   const startedAt = performance.now();
   // Fresh names, so that runs of one place know nothing of each other.
-  const image = `registry.test:5000/chaos/seed-${String(plan.seed)}-${String(number)}`;
+  const image = `registry.test:5000/chaos/seed-${String(plan.seed)}`;
   await place.api.post('/image-policies', { ...plan.policy, image_pattern: `${image}:*` }, z.unknown());
   const fleet = await startChaosFleet(place, plan, image);
   const running = play(place, plan, image, fleet);

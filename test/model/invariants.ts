@@ -5,7 +5,7 @@ import { moves } from './invariants-moves';
 import { targets } from './invariants-targets';
 import { turns } from './invariants-turns';
 import type { Known } from './known';
-import type { Snapshot } from './snapshot';
+import type { PartFact, Snapshot } from './snapshot';
 
 /** What must be true whatever happened; each says in a sentence where it is not. */
 export type Invariant = (snapshot: Snapshot, known: Known) => string[];
@@ -32,8 +32,19 @@ const MAY_STAY = new Set([
   'superseded',
 ]);
 
-const endedLetsGo: Invariant = ({ rollouts, parts, batches }) =>
-  rollouts.flatMap(({ id, status, ended, paused, reason, error }) => {
+/** A device that proved itself before a newer rollout took it is left to that one when this one is rolled back. */
+function leftToNewer({ rollouts, parts }: Pick<Snapshot, 'rollouts' | 'parts'>): (part: PartFact) => boolean {
+  const order = new Map(rollouts.map(({ id }, index) => [id, index]));
+  const newest = new Map<string, number>();
+  for (const { device, rolloutId, status } of parts)
+    if (status !== 'skipped') newest.set(device, Math.max(newest.get(device) ?? 0, order.get(rolloutId) ?? 0));
+  return ({ device, rolloutId, status, active }) =>
+    status === 'completed' && !active && (newest.get(device) ?? 0) > (order.get(rolloutId) ?? 0);
+}
+
+const endedLetsGo: Invariant = ({ rollouts, parts, batches }) => {
+  const isLeft = leftToNewer({ rollouts, parts });
+  return rollouts.flatMap(({ id, status, ended, paused, reason, error }) => {
     if (!ended) return isFinal(status) ? [`${id} is ${status} without an end`] : [];
     return [
       ...(reason === null && error === null ? [`${id} ended ${status} without a reason`] : []),
@@ -52,12 +63,17 @@ const endedLetsGo: Invariant = ({ rollouts, parts, batches }) =>
       ...(status === 'rolled_back'
         ? parts
             .filter(
-              (part) => part.rolloutId === id && part.told && !['rolled_back', 'superseded'].includes(part.status),
+              (part) =>
+                part.rolloutId === id &&
+                part.told &&
+                !['rolled_back', 'superseded'].includes(part.status) &&
+                !isLeft(part),
             )
             .map(({ device, status: at }) => `${id} is rolled back, and ${device} is ${at}`)
         : []),
     ];
   });
+};
 
 /** Lifted ones are lifted by the model alone. */
 const rolledBackIsHeld: Invariant = ({ rollouts, holds }) =>

@@ -19,7 +19,7 @@ afterEach(async () => {
   await once(echo, 'close');
 });
 
-async function open(): Promise<Socket> {
+function open(): Socket {
   const socket = connect(link.port, '127.0.0.1').on('error', () => undefined);
   sockets.push(socket);
   return socket;
@@ -32,21 +32,21 @@ async function said(socket: Socket, text: string): Promise<string> {
 }
 
 test('carries what is sent, both ways', async () => {
-  expect(await said(await open(), 'hello')).toBe('hello');
+  expect(await said(open(), 'hello')).toBe('hello');
 });
 
 test('cut: connections are reset, new ones too, until it is called off', async () => {
-  const before = await open();
+  const before = open();
   await said(before, 'hello');
   const callOff = link.cut();
   await closed(before);
-  await closed(await open());
+  await closed(open());
   callOff();
-  expect(await said(await open(), 'again')).toBe('again');
+  expect(await said(open(), 'again')).toBe('again');
 });
 
 test('stall: what was sent arrives when it is called off', async () => {
-  const socket = await open();
+  const socket = open();
   await said(socket, 'hello');
   const callOff = link.stall();
   const arrived = said(socket, 'waits');
@@ -56,11 +56,11 @@ test('stall: what was sent arrives when it is called off', async () => {
 });
 
 test('vanish: a connection there is carries nothing any more and stays open; a new one works', async () => {
-  const before = await open();
+  const before = open();
   await said(before, 'hello');
   link.vanish();
   expect(await Promise.race([said(before, 'lost'), closed(before), pause(100)])).toBe('nothing');
-  expect(await said(await open(), 'again')).toBe('again');
+  expect(await said(open(), 'again')).toBe('again');
 });
 
 function closed(socket: Socket): Promise<void> {

@@ -1,8 +1,13 @@
 import type { Invariant } from '../facts';
 
-/** Whatever was answered, and however often it was delivered: one rollout, which all answers name. */
+/**
+ * Whatever was answered, and however often it was delivered: one rollout, which all answers name. One that reached Fleetwave after a
+ * later push of its tag has none, and is told so.
+ */
 const onePushOneRollout: Invariant = ({ pushes, snapshot }) =>
   pushes.flatMap(({ push, answers }) => {
+    const overtaken = pushes.some(({ push: other }) => other.tag === push.tag && other.atMs > push.atMs);
+    if (overtaken && answers.length > 0 && answers.every(({ outcome }) => outcome === 'ignored')) return [];
     const rows = snapshot.rollouts.filter(({ tag, revision }) => tag === push.tag && revision === revisionOf(push));
     const named = new Set(answers.map(({ rolloutId }) => rolloutId));
     const problems: string[] = [];

@@ -11,7 +11,7 @@ test('while a long statement runs, its worker says that it is alive; afterwards 
     beats += 1;
     if (beats === 3) end();
   });
-  await environment.run(() => beating(() => work, 5));
+  await environment.run(() => beating({ work: () => work, everyMs: 5 }));
   const before = beats;
   await new Promise((resolve) => setTimeout(resolve, 30));
   expect(beats).toBe(before);
@@ -19,6 +19,8 @@ test('while a long statement runs, its worker says that it is alive; afterwards 
 });
 
 test('what the statement fails with is what it fails with', async () => {
-  const failing = new MockActivityEnvironment().run(() => beating(() => Promise.reject(new Error('no space left')), 5));
+  const failing = new MockActivityEnvironment().run(() =>
+    beating({ work: () => Promise.reject(new Error('no space left')), everyMs: 5 }),
+  );
   await expect(failing).rejects.toThrow('no space left');
 });

@@ -1,4 +1,4 @@
-import { median } from '../statistics';
+import { percentile } from '../statistics';
 
 export interface Point {
   minutes: number;
@@ -20,12 +20,19 @@ export function risePerHour(points: readonly Point[]): number {
   return spread === 0 ? Number.NaN : (together / spread) * 60;
 }
 
-/** The medians of the second third and of the last: what jumps about is compared so, better than by a line through it. */
-export function thirds(points: readonly Point[]): { before: number; after: number } {
+/** A value of the second third and the same of the last, the median if nothing is said: what jumps about is compared so, better than by a line through it. */
+export function thirds(points: readonly Point[], share = 0.5): { before: number; after: number } {
   const last = points.at(-1)?.minutes ?? 0;
   const within = (from: number, to: number): number[] =>
     points.filter(({ minutes }) => minutes >= last * from && minutes <= last * to).map(({ value }) => value);
-  return { before: median(within(1 / 3, 2 / 3)), after: median(within(2 / 3, 1)) };
+  return { before: percentile(within(1 / 3, 2 / 3), share), after: percentile(within(2 / 3, 1), share) };
+}
+
+/** How much the peaks rise in an hour, nine of ten values being below them. */
+export function peaksRisePerHour(points: readonly Point[]): number {
+  const { before, after } = thirds(points, 0.9);
+  const hours = (points.at(-1)?.minutes ?? 0) / 3 / 60;
+  return (after - before) / hours;
 }
 
 function mean(values: readonly number[]): number {

@@ -1,14 +1,14 @@
 import { isKept, type Line } from '../lines';
 import { round } from '../statistics';
 import type { Sample, SoakFacts, TableSample } from './sample';
-import { afterWarmUp, risePerHour, thirds, type Point } from './trend';
+import { afterWarmUp, peaksRisePerHour, risePerHour, thirds, type Point } from './trend';
 
 /** Below this a line through a garbage collector's saw teeth says nothing. */
 export const SHORTEST_MINUTES = 20;
 
 /** A hundred bytes lost with each request would be thirty megabytes an hour: far above what is allowed to be held. */
 const HELD_MB_AN_HOUR = 5;
-/** Resident memory also follows the collector's laziness and the allocator's holes. */
+/** Resident memory also follows the collector's laziness and the allocator's holes: a saw, of which the peaks count. */
 const RESIDENT_MB_AN_HOUR = 20;
 /** Kept-alive sockets come and go; a leak has no end. */
 const MORE_FILES = 10;
@@ -31,7 +31,12 @@ export function judge(facts: SoakFacts): Line[] {
   return [
     ...(['api', 'worker'] as const).flatMap((part) => [
       rises(`memory held by the ${part}`, late, HELD_MB_AN_HOUR, (sample) => sample.heaps[part]?.heldMb),
-      rises(`resident memory, ${part}`, late, RESIDENT_MB_AN_HOUR, ({ processes }) => processes[part].memoryMb),
+      peaks(
+        `resident memory, ${part}`,
+        facts.samples,
+        RESIDENT_MB_AN_HOUR,
+        ({ processes }) => processes[part].memoryMb,
+      ),
     ]),
     rises("PostgreSQL's own memory", late, RESIDENT_MB_AN_HOUR, ({ processes }) => processes.postgres.memoryMb),
     ...(['api', 'worker'] as const).flatMap((part) => [
@@ -64,13 +69,30 @@ function pointsOf(samples: readonly Sample[], read: Read): Point[] {
 
 function rises(what: string, samples: readonly Sample[], limit: number, read: Read): Line {
   const points = pointsOf(samples, read);
-  const measured = risePerHour(points);
+  return megabytes(what, points, risePerHour(points), { limit, text: `rises by at most ${limit} MB an hour` });
+}
+
+function peaks(what: string, samples: readonly Sample[], limit: number, read: Read): Line {
+  const points = pointsOf(samples, read);
+  return megabytes(what, points, peaksRisePerHour(points), {
+    limit,
+    text: `its peaks rise by at most ${limit} MB an hour`,
+  });
+}
+
+function megabytes(
+  what: string,
+  points: readonly Point[],
+  measured: number,
+  budget: { limit: number; text: string },
+): Line {
   const values = points.map(({ value }) => value);
+  const [least, most] = [Math.min(...values), Math.max(...values)];
   return {
     what,
-    value: `${round(Math.min(...values))} to ${round(Math.max(...values))} MB; ${round(measured)} MB an hour`,
-    numbers: { measured, least: Math.min(...values), most: Math.max(...values) },
-    budget: { measured, limit, text: `rises by at most ${limit} MB an hour` },
+    value: `${round(least)} to ${round(most)} MB; ${round(measured)} MB an hour`,
+    numbers: { measured, least, most },
+    budget: { measured, ...budget },
   };
 }
 

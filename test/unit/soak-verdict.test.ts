@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { isKept } from '../../bench/lines';
 import { plannedPush, pushKinds } from '../../bench/soak/push-kinds';
 import type { PushRecord, Sample, SoakFacts, TableSample } from '../../bench/soak/sample';
-import { afterWarmUp, risePerHour, thirds } from '../../bench/soak/trend';
+import { afterWarmUp, peaksRisePerHour, risePerHour, thirds } from '../../bench/soak/trend';
 import { judge, soakPasses } from '../../bench/soak/verdict';
 
 const MINUTES = 60;
@@ -130,8 +130,20 @@ describe('the trend', () => {
     expect(risePerHour(points.map(({ minutes }) => ({ minutes, value: 7 })))).toBe(0);
   });
 
+  test('of peaks does not mind how long the saw stays low', () => {
+    const saw = (minutes: number): number => (minutes > 40 ? 200 + 60 * (minutes % 2) : 140 + 120 * (minutes % 2));
+    const points = Array.from({ length: 61 }, (_, minutes) => ({ minutes, value: saw(minutes) }));
+    expect(risePerHour(points)).toBeGreaterThan(20);
+    expect(peaksRisePerHour(points)).toBe(0);
+    expect(peaksRisePerHour(points.map(({ minutes, value }) => ({ minutes, value: value + minutes / 2 })))).toBeCloseTo(
+      30,
+      0,
+    );
+  });
+
   test('of a single moment is none', () => {
     expect(risePerHour([])).toBeNaN();
+    expect(peaksRisePerHour([])).toBeNaN();
     expect(risePerHour([{ minutes: 3, value: 1 }])).toBeNaN();
   });
 

@@ -67,7 +67,7 @@ async function readStored(pool: Pool, image: string): Promise<Map<string, Stored
   return new Map(rows.map(({ uuid, reports, ...row }) => [uuid, { ...row, reports: new Set(reports) }]));
 }
 
-async function readRuns(client: Client, workflowId: string): Promise<RunFact[]> {
+export async function readRuns(client: Client, workflowId: string): Promise<RunFact[]> {
   const runs: RunFact[] = [];
   for await (const execution of client.workflow.list({ query: `WorkflowId = '${workflowId}'` })) {
     const { rolloutId } = execution.memo ?? {};

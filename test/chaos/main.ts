@@ -10,6 +10,7 @@ const USAGE = `npm run chaos -- [--seed 1] [--runs 1] [--devices 2000] [--span S
 npm run chaos -- --table FILE ...`;
 /** Runs on one stack; then a new one, so that what one leaves behind cannot grow into the next for ever. */
 const RUNS_A_STACK = 5;
+const MOST_FAILURES = 5;
 
 function readOptions() {
   const { values, positionals } = parseArgs({
@@ -51,11 +52,18 @@ async function main(options: Options): Promise<void> {
   const note = (line: string) => process.stderr.write(`  ${new Date().toISOString().slice(11, 19)} ${line}\n`);
   const results: RunResult[] = [];
   let noDisk: string | null = null;
-  for (let first = options.seed; first < options.seed + options.runs; first += RUNS_A_STACK) {
-    const until = Math.min(first + RUNS_A_STACK, options.seed + options.runs);
+  for (let failures = 0; results.length < options.runs;) {
+    const until = Math.min(results.length + RUNS_A_STACK, options.runs);
     await withPlace({ signal: abort.signal, note, keep: options.keep }, async (place) => {
       ({ noDisk } = place);
-      for (let seed = first; seed < until; seed += 1) results.push(await runSeed(place, options, seed, results));
+      while (results.length < until)
+        results.push(await runSeed(place, options, options.seed + results.length, results));
+    }).catch((error: unknown) => {
+      abort.signal.throwIfAborted();
+      // On a machine that has much else to do, servers may not start in time; that says nothing about a run.
+      note(`the servers could not be started or stopped: ${error instanceof Error ? error.message : String(error)}`);
+      failures += 1;
+      if (failures > MOST_FAILURES) throw error;
     });
   }
   process.stdout.write(`\n${drawTable(results, noDisk)}`);

@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, Connection } from '@temporalio/client';
+import { readRuns } from './facts';
 import type { ChaosFleet } from './fleet';
 import type { Place } from './place';
 
@@ -9,6 +11,8 @@ const LOOK_MS = 500;
 const READY_LIMIT_MS = 120_000;
 /** The longest a rollout may take: three batches, a deadline each, the wait for devices that are offline, and a rollback. */
 const ROLLOUTS_LIMIT_MS = 420_000;
+/** A task that was lost is found by its heartbeat or its limit, a minute at most, and tried again. */
+const WORKFLOWS_LIMIT_MS = 120_000;
 /** Above a device's longest pause after errors. */
 const DEVICES_LIMIT_MS = 300_000;
 
@@ -17,6 +21,7 @@ export async function settle(place: Place, fleet: ChaosFleet, image: string, hea
   const steps: [StillMissing, number][] = [
     [() => readiness(place), READY_LIMIT_MS],
     [() => openRollouts(place, image), ROLLOUTS_LIMIT_MS],
+    [() => openWorkflows(place, image), WORKFLOWS_LIMIT_MS],
     [() => devicesBehind(place, fleet, image, healedAtMs), DEVICES_LIMIT_MS],
   ];
   const missing: string[] = [];
@@ -47,6 +52,22 @@ async function openRollouts({ pool }: Place, image: string): Promise<string[]> {
     [image],
   );
   return rows.map(({ sentence }) => `no end: ${sentence}`);
+}
+
+/** A rollout's row ends first, its workflow once it knows so. */
+async function openWorkflows({ pool, stack }: Place, image: string): Promise<string[]> {
+  const { rows } = await pool.query<{ id: string }>(
+    'select distinct workflow_id as id from image_rollouts where image = $1',
+    [image],
+  );
+  const connection = await Connection.connect({ address: stack.temporalAddress });
+  try {
+    const client = new Client({ connection });
+    const runs = (await Promise.all(rows.map(({ id }) => readRuns(client, id)))).flat();
+    return runs.filter(({ running }) => running).map(({ workflowId }) => `${workflowId} still runs`);
+  } finally {
+    await connection.close();
+  }
 }
 
 /** A device is in step when it was served what is stored, and said so since the faults were over. */

@@ -1,4 +1,4 @@
-import { init, type EChartsOption } from 'echarts';
+import { init, type EChartsOption, type LineSeriesOption } from 'echarts';
 import type { Sample, SoakPart } from './sample';
 
 const WIDTH = 960;
@@ -15,6 +15,8 @@ const names: Record<SoakPart, string> = {
   temporal: 'Temporal',
   devices: 'simulated devices',
 };
+
+type MarkAreaOption = NonNullable<LineSeriesOption['markArea']>;
 
 interface Series {
   name: string;
@@ -156,7 +158,7 @@ function optionOf(samples: readonly Sample[], title: string): EChartsOption {
       nameGap: 48,
     })),
     series: panels.flatMap(({ series }, index) =>
-      series.map(({ name, color, dashed, read }) => ({
+      series.map(({ name, color, dashed, read }, place) => ({
         type: 'line' as const,
         name,
         xAxisIndex: index,
@@ -166,7 +168,18 @@ function optionOf(samples: readonly Sample[], title: string): EChartsOption {
         itemStyle: { color },
         lineStyle: { width: 1.6, ...(dashed === true ? { type: 'dashed' as const } : {}) },
         data: samples.map((sample) => [sample.minutes, read(sample) ?? null]),
+        ...(place === 0 ? { markArea: warmUp((samples.at(-1)?.minutes ?? 0) / 3) } : {}),
       })),
     ),
+  };
+}
+
+/** What the verdict leaves out. */
+function warmUp(until: number): MarkAreaOption {
+  return {
+    silent: true,
+    itemStyle: { color: '#f3f3f3' },
+    label: { position: 'insideTopRight', color: '#888888', fontSize: 11 },
+    data: [[{ name: 'warm-up', xAxis: 0 }, { xAxis: until }]],
   };
 }

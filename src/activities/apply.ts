@@ -1,10 +1,12 @@
 import { cancellationSignal, heartbeat } from '@temporalio/activity';
 import { applyChunk, hasEnded, openBatch } from '../db/apply-batch';
 import { forgetSignal } from '../db/batch-signals';
+import { readRollout } from '../db/rollout-facts';
 import { tally, type Tally } from '../db/tally';
 import type { StatusCounts } from '../domain/verdict';
 import type { Held } from '../domain/write-permit';
 import type { ActivityDeps } from './deps';
+import { rolloutMissing } from './failures';
 import { readPermit } from './permit';
 
 export interface ApplyBatchResult {
@@ -24,7 +26,7 @@ export function applyActivities({ pool, chunkSize }: ActivityDeps) {
     /**
      * Writes the target state of those of a batch's devices that may be told now, a few thousand a transaction. Running it
      * twice writes nobody twice (key: a device leaves `pending` in the statement that writes it). Heartbeats after each chunk,
-     * and ends early when cancelled.
+     * and ends early when cancelled. Throws RolloutNotFound.
      */
     async applyBatch(input: { rolloutId: string; batch: number }): Promise<ApplyBatchResult> {
       const { rolloutId, batch } = input;
@@ -38,6 +40,8 @@ export function applyActivities({ pool, chunkSize }: ActivityDeps) {
         if (more || permit.held !== null) permit = await readPermit({ pool, rolloutId, batch, before: permit });
         more &&= !permit.nobody;
       }
+      // Not ended but forgotten: to end it as cancelled would hide from a repair that it was under way.
+      if (!open && (await readRollout(pool, rolloutId)) === null) throw rolloutMissing(rolloutId);
       const counts = await tally(pool, rolloutId, batch);
       const left = counts.batch.pending ?? 0;
       return {

@@ -15,12 +15,14 @@ import { createMetrics } from './metrics';
 import { createOperators } from './operators';
 import { tellReturns } from './returns';
 import { createSecretsCheck } from './secrets-check';
-import { closeServer, listen } from './server';
+import { closeServer, createDrain, listen } from './server';
 import { createTargetWatch, type TargetWatch } from './target-watch';
 import { createTemporalGateway } from './temporal';
 
-/** Above any request's own time, below the ten seconds that container engines wait. */
-const IN_FLIGHT_DEADLINE_MS = 8000;
+/** Agents report every few seconds, and load balancers look as often: longer is waited for nobody. */
+const DRAIN_MS = 2000;
+/** Above any request's own time; with the drain below the ten seconds that container engines wait. */
+const IN_FLIGHT_DEADLINE_MS = 6000;
 
 interface RunningApi {
   stop(): Promise<void>;
@@ -97,12 +99,14 @@ async function startApi(config: Config, log: Logger): Promise<RunningApi> {
       readiness,
     }),
   );
+  const drain = createDrain(server);
   const url = await listen(server, config.PORT, config.HOST);
   log.info({ url }, 'API is listening');
 
   async function stop(): Promise<void> {
     readiness.stopping = true;
-    await targetWatch.stop();
+    // The waiting polls are answered by what is still served: both at once.
+    await Promise.all([targetWatch.stop(), drain.start(DRAIN_MS)]);
     await closeServer(server, IN_FLIGHT_DEADLINE_MS);
     await Promise.all([dispatcher.stop(), watcher.close(), lastSeen.stop(), targetChanges.stop()]);
     await temporal.close();

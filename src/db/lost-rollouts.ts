@@ -30,10 +30,15 @@ export async function readUnended(pool: Pool): Promise<KnownRollout[]> {
   return rows;
 }
 
-/** Of these rollouts, those that have ended, and not just now: the workflow of one that has is about to close. */
-export async function readLongEnded(pool: Pool, ids: readonly string[]): Promise<KnownRollout[]> {
-  const { rows } = await pool.query<KnownRollout>(
-    `select ${KNOWN} from image_rollouts r where id = any ($1) and ended_at < now() - interval '1 minute'`,
+/** A rollout that has ended; the workflow of one that ended `justNow` is about to close. */
+export interface EndedRollout extends KnownRollout {
+  justNow: boolean;
+}
+
+/** Of these rollouts, those that have ended. */
+export async function readEnded(pool: Pool, ids: readonly string[]): Promise<EndedRollout[]> {
+  const { rows } = await pool.query<EndedRollout>(
+    `select ${KNOWN}, ended_at > now() - interval '1 minute' as "justNow" from image_rollouts r where id = any ($1) and ended_at is not null`,
     [ids],
   );
   return rows;

@@ -7,27 +7,68 @@ const MIGRATIONS_DIRECTORY = resolve(__dirname, '..', '..', 'migrations');
 const MIGRATIONS_TABLE = 'fleetwave_migrations';
 const UNDEFINED_TABLE = '42P01';
 
+/** How long a statement of a migration waits for a table; whoever polls waits behind it for as long. */
+const LOCK_TIMEOUT_MS = 2000;
+/** Between two tries, so that those who waited get their turn. */
+const PAUSE_MS = 1000;
+/** Above the ten minutes that the longest statement of a rollout may take. */
+const TRIES = 300;
+const LOCK_NOT_AVAILABLE = '55P03';
+const STILL_IN_USE =
+  'a table that a migration changes was in use all the time: end the transaction that holds it (pg_stat_activity, xact_start), then run this again';
+
+export interface MigrateOptions {
+  directory?: string;
+  log?: (message: string) => void;
+}
+
 /**
  * Applies the migrations that the database does not have yet, each in its own transaction, and answers their names.
- * Two processes that migrate at once wait for each other (advisory lock), the second then finds nothing to do.
+ * Two processes that migrate at once wait for each other (advisory lock), the second then finds nothing to do. API and worker may
+ * run meanwhile: a migration never waits long for a table, because every poll would wait behind it; it is rolled back, and tried again.
+ * @throws when a table stays in use for ten minutes.
  */
-export async function migrate(
-  databaseUrl: string,
-  log: (message: string) => void = () => undefined,
-): Promise<string[]> {
+export async function migrate(databaseUrl: string, { directory, log }: MigrateOptions = {}): Promise<string[]> {
+  const say = log ?? (() => undefined);
+  const names: string[] = [];
+  for (let tries = 1; ;) {
+    try {
+      const applied = await applyNext(databaseUrl, directory ?? MIGRATIONS_DIRECTORY);
+      if (applied === null) return names;
+      names.push(applied);
+      tries = 1;
+    } catch (error) {
+      if (!isLockTimeout(error)) throw error;
+      if (tries === TRIES) throw new Error(STILL_IN_USE, { cause: error });
+      if (tries === 1) say('a table is in use by a long transaction: trying again until it is free');
+      tries += 1;
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    }
+  }
+}
+
+/** The next migration that the database does not have, in a transaction; its name, or null where it has all. */
+async function applyNext(databaseUrl: string, dir: string): Promise<string | null> {
   const { runner } = await import('node-pg-migrate');
   const applied = await runner({
-    databaseUrl,
-    dir: MIGRATIONS_DIRECTORY,
+    databaseUrl: { connectionString: databaseUrl, lock_timeout: LOCK_TIMEOUT_MS },
+    dir,
     ignorePattern: '(?!\\d{4}_[a-z0-9_]+\\.sql$).*',
     schema: 'public',
     migrationsTable: MIGRATIONS_TABLE,
     direction: 'up',
-    singleTransaction: false,
     advisoryLockMode: 'wait',
-    logger: { info: log, warn: log, error: log },
+    count: 1,
+    logger: { info: nothing, warn: nothing, error: nothing },
   });
-  return applied.map((migration) => migration.name);
+  return applied[0]?.name ?? null;
+}
+
+/** What went wrong is thrown, and what was done is answered. */
+const nothing = (): void => undefined;
+
+function isLockTimeout(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === LOCK_NOT_AVAILABLE;
 }
 
 /** Names of the migrations this build was made with, in order. */

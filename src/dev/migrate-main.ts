@@ -10,7 +10,8 @@ async function main(): Promise<void> {
   if (url === undefined)
     throw new ConfigError('DATABASE_URL is not set: give it, such as postgres://user:password@host:5432/fleetwave');
   try {
-    for (const name of await migrate(url)) process.stdout.write(`${name}\n`);
+    const log = (message: string): boolean => process.stderr.write(`fleetwave migrate: ${message}\n`);
+    for (const name of await migrate(url, { log })) process.stdout.write(`${name}\n`);
   } catch (error) {
     const explained = explainUnreachable(url, error);
     throw explained === null ? error : new ConfigError(explained);

@@ -3,6 +3,9 @@
  * loses no push, and brings no release back that was taken back. docs/adr/0021-repair.md tells the reasons.
  */
 
+/** What a workflow ends with that finds no open row: an older build's did so, too, where the row was gone. */
+export const endedInDatabase = 'the rollout was ended in the database';
+
 /** One run of a rollout that has no row. */
 export interface StrayRun {
   rolloutId: string;
@@ -47,7 +50,7 @@ function remedyForPush(runs: readonly StrayRun[]): PushRemedy {
     const { reason = 'it was being rolled back' } = takenBack.result ?? {};
     return { do: 'hold', why: 'its rollout was rolled back before the restore', reason };
   }
-  if (runs.some((run) => run.state === 'RUNNING' || run.mayGoOn))
+  if (runs.some((run) => run.state === 'RUNNING' || run.mayGoOn || run.result?.reason === endedInDatabase))
     return { do: 'accept', why: 'its rollout was under way before the restore' };
   if (runs.some(({ result }) => result?.status === 'completed'))
     return { do: 'accept', why: 'its rollout had completed before the restore' };

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import type { LatestRun } from '../api/latest-run';
-import { readLongEnded, readRecorded, readUnended, readUnknown, type KnownRollout } from '../db/lost-rollouts';
+import { readEnded, readRecorded, readUnended, readUnknown, type KnownRollout } from '../db/lost-rollouts';
 import { readRepaired } from '../db/lost-pushes';
 import { countForgottenVersions, countTargets } from '../db/target-versions';
 import { lostPushes } from '../domain/lost-push';
@@ -71,7 +71,7 @@ async function findOfEnded({ pool, runs }: FindDeps, listed: readonly ListedRun[
   const looked = listed.filter((run) => run.state === 'RUNNING' || run.isRollback);
   const ended = new Map(
     (
-      await readLongEnded(
+      await readEnded(
         pool,
         looked.map((run) => run.rolloutId),
       )
@@ -83,7 +83,8 @@ async function findOfEnded({ pool, runs }: FindDeps, listed: readonly ListedRun[
     const knowsOfIt = rollout.workflowId === run.workflowId;
     if (!run.isRollback || knowsOfIt) {
       const facts = { rolloutId: run.rolloutId, state: run.state, result: null, mayGoOn: false };
-      const remedy = run.isRollback && rollout.runId !== run.runId ? null : remedyFor(rollout, facts);
+      const closes = rollout.justNow || (run.isRollback && rollout.runId !== run.runId);
+      const remedy = closes ? null : remedyFor(rollout, facts);
       if (remedy !== null) findings.push({ kind: 'rollout', rollout, run, remedy });
       continue;
     }

@@ -1,6 +1,7 @@
 import { ActivityCancellationType } from '@temporalio/workflow';
 import type { ApplyBatchResult } from '../activities/apply';
 import type { ReadHealthResult } from '../activities/judge';
+import { endedInDatabase } from '../domain/lost-push';
 import type { RolloutRules } from '../domain/rules';
 import {
   evidenceOf,
@@ -206,7 +207,7 @@ async function tell(run: Run, rules: RolloutRules, batch: number): Promise<Seen>
       return { ...result, soakDueSeconds: null, deadlineSeconds: onTheirWay ? rules.healthTimeoutSeconds : null };
     }
     if (result.ended) {
-      state.stop = { kind: 'cancel', reason: 'the rollout was ended in the database', actor: 'fleetwave' };
+      state.stop = { kind: 'cancel', reason: endedInDatabase, actor: 'fleetwave' };
       checkStop(state);
     }
     // Held back by what the database says; if no pause explains it, it is not asked again in a tight loop.

@@ -42,6 +42,6 @@ module.exports = {
     layer('replay', 60),
     layer('model', 3000, servers),
     layer('e2e', 300, servers),
-    layer('chaos', 600, servers),
+    layer('chaos', 900),
   ],
 };

@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { withPlace, type Place } from './place';
@@ -43,8 +42,6 @@ async function main(options: Options): Promise<void> {
     return;
   }
   const abort = new AbortController();
-  // One for each fault, push and wait.
-  setMaxListeners(0, abort.signal);
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => {
       abort.abort(new Error('stopped on request'));

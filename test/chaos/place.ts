@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -39,6 +40,8 @@ export async function withPlace<T>(
   { signal, note, keep }: Pick<Place, 'signal' | 'note'> & { keep: boolean },
   work: (place: Place) => Promise<T>,
 ): Promise<T> {
+  // One listener for each fault, push and wait.
+  setMaxListeners(0, signal);
   const directory = mkdtempSync(join(tmpdir(), 'fleetwave-chaos-'));
   chmodSync(directory, 0o755);
   const mounted = mountSmallDisk(join(directory, 'disk'));

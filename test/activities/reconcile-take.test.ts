@@ -77,7 +77,7 @@ test('a webhook that is being accepted at this moment comes before it', async ()
 test('when its transaction fails nothing of it is left, and it is taken by the next', async () => {
   const broken = new Error('the connection broke');
   const pool = Object.create(database.pool) as typeof database.pool;
-  pool.connect = (async () => {
+  pool.connect = async () => {
     const client = await database.pool.connect();
     const query = client.query.bind(client) as (text: string, values?: unknown[]) => Promise<unknown>;
     return Object.assign(Object.create(client) as typeof client, {
@@ -86,7 +86,7 @@ test('when its transaction fails nothing of it is left, and it is taken by the n
         text.includes('digest = pending_digest') ? Promise.reject(broken) : query(text, values),
       release: (error?: Error) => client.release(error),
     });
-  }) as unknown as typeof pool.connect;
+  };
   await expect(takePush(pool, { host, image, tag: '1.1', digest, askedAt }, 0)).rejects.toBe(broken);
   expect(await rollouts()).toBe(0);
   expect(await take()).toMatchObject({ as: 'accepted', missed: true });

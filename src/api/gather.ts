@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { isDatabaseAway } from '../db/database-errors';
+import { isConflict, isDatabaseAway } from '../db/database-errors';
 import { HttpProblem } from './problem';
 
 export interface GatherOptions<Item, Result> {
@@ -39,7 +39,8 @@ const RETRY_AFTER_SECONDS = [2, 15] as const;
 /**
  * Makes one statement of what many requests ask for. Nobody waits for company: an item that finds a group free goes at once,
  * alone; while groups are under way others gather, so that groups grow with the load and the database's work a request shrinks.
- * Where a group fails because of what is in it, each item is done alone, so that nobody suffers from another's bad one.
+ * Where a group fails because of what is in it, or of what others do to the same rows, it is done in halves and those in theirs,
+ * so that nobody suffers from another's bad item, and a bad one costs the others a few statements.
  */
 export function createGatherer<Item, Result>(options: GatherOptions<Item, Result>): Gatherer<Item, Result> {
   const { work, groups, bytesOf = () => 0, keyOf } = options;
@@ -114,16 +115,28 @@ export function createGatherer<Item, Result>(options: GatherOptions<Item, Result
     return group;
   }
 
-  async function settle(group: Waiting<Item, Result>[]): Promise<void> {
+  /** @returns the error of a database that is away, which what is left of the group is not tried with. */
+  async function settle(group: Waiting<Item, Result>[]): Promise<unknown> {
     try {
       const results = await work(group.map(({ item }) => item));
       group.forEach(({ resolve }, place) => {
         resolve(results[place] as Result);
       });
+      return undefined;
     } catch (error) {
-      if (group.length > 1 && !isDatabaseAway(error)) for (const entry of group) await settle([entry]);
-      else for (const { reject } of group) reject(error);
+      const isAway = isDatabaseAway(error) && !isConflict(error);
+      if (group.length > 1 && !isAway) return settleInHalves(group);
+      for (const { reject } of group) reject(error);
+      return isAway ? error : undefined;
     }
+  }
+
+  async function settleInHalves(group: Waiting<Item, Result>[]): Promise<unknown> {
+    const middle = Math.ceil(group.length / 2);
+    const away = await settle(group.slice(0, middle));
+    if (away === undefined) return settle(group.slice(middle));
+    for (const { reject } of group.slice(middle)) reject(away);
+    return away;
   }
 
   return { add, assertRoom, waiting: () => waiting.length };

@@ -25,6 +25,8 @@ const SERVER_CODES = new Set([
   '40001',
   '25P03',
 ]);
+/** A deadlock or a lock that was not to be had: of what the statement touches, not of the database as a whole. */
+const CONFLICT_CODES = new Set(['40P01', '40001', '55P03']);
 /** What node-postgres throws without a code. */
 const MESSAGES =
   /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed|Query read timeout)/;
@@ -53,6 +55,11 @@ export function isDatabaseAway(error: unknown): boolean {
   const code = codeOf(error);
   if (code !== null && (CONNECTION_CODES.has(code) || SERVER_CODES.has(code) || code.startsWith('08'))) return true;
   return typeof message === 'string' && MESSAGES.test(message);
+}
+
+/** True when others were at the same rows: a statement that touches fewer of them may well succeed at once. */
+export function isConflict(error: unknown): boolean {
+  return CONFLICT_CODES.has(codeOf(error) ?? '');
 }
 
 /** True when nothing came in answer: the connection is dead, though nobody said so. */

@@ -22,6 +22,12 @@ export async function readDispatched(pool: Pool, rolloutId: string): Promise<Kno
   return rows[0] ?? null;
 }
 
+/** The rollout as it is now, whether it has ended or not. */
+export async function readStanding(pool: Pool, rolloutId: string): Promise<KnownRollout | null> {
+  const { rows } = await pool.query<KnownRollout>(`select ${KNOWN} from image_rollouts r where id = $1`, [rolloutId]);
+  return rows[0] ?? null;
+}
+
 /** Every rollout that has not ended. There are few: one an image, tag and policy. */
 export async function readUnended(pool: Pool): Promise<KnownRollout[]> {
   const { rows } = await pool.query<KnownRollout>(

@@ -1,10 +1,17 @@
 import type { Pool } from 'pg';
-import type { Move } from '../domain/told-device';
+import type { JudgedIn, Move } from '../domain/told-device';
 
 /** Batches in which a device changed its state: their verdict may have changed. */
 export interface Touch {
   rolloutId: string;
   batch: number;
+}
+
+export interface Moved {
+  /** Where devices came into another state. */
+  touches: Touch[];
+  /** Where somebody else was first. */
+  missed: Pick<JudgedIn, 'rolloutId' | 'deviceUuid'>[];
 }
 
 /**
@@ -13,11 +20,10 @@ export interface Touch {
  * by somebody is not a failure of this rollout, and one that only says that it is well proves what somebody gave it: the rollout
  * lets go of it. One that soaks and is to soak begins anew. Why a device had failed stays with it when it is back. What is kept
  * belongs to one telling. Rows are locked by device, as everywhere.
- * @returns where devices came into another state.
  */
-export async function moveDevices(pool: Pool, moves: readonly Move[]): Promise<Touch[]> {
-  if (moves.length === 0) return [];
-  const { rows } = await pool.query<Touch>({
+export async function moveDevices(pool: Pool, moves: readonly Move[]): Promise<Moved> {
+  if (moves.length === 0) return { touches: [], missed: [] };
+  const { rows } = await pool.query<Touch & { deviceUuid: string | null }>({
     name: 'move-devices',
     text: `with given as (
        select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::boolean[], $8::text[], $9::text[])
@@ -46,7 +52,10 @@ export async function moveDevices(pool: Pool, moves: readonly Move[]): Promise<T
        select rollout_id, 'device.' || case when status = was then 'restarted' else status end, device_uuid, batch, 'device', reason
          from moved where next is not null and (status <> was or status = 'health_checking')
      )
-     select distinct rollout_id as "rolloutId", batch from moved where status <> was`,
+     select distinct rollout_id as "rolloutId", batch, null::uuid as "deviceUuid" from moved where status <> was
+      union all
+     select g.rollout_id, null, g.device_uuid from given g
+      where not exists (select from held h where h.rollout_id = g.rollout_id and h.device_uuid = g.device_uuid)`,
     values: [
       moves.map(({ from }) => from.rolloutId),
       moves.map(({ from }) => from.deviceUuid),
@@ -59,7 +68,10 @@ export async function moveDevices(pool: Pool, moves: readonly Move[]): Promise<T
       moves.map(({ memory }) => jsonOf(memory.results)),
     ],
   });
-  return rows;
+  return {
+    touches: rows.flatMap(({ rolloutId, batch, deviceUuid }) => (deviceUuid === null ? [{ rolloutId, batch }] : [])),
+    missed: rows.flatMap(({ rolloutId, deviceUuid }) => (deviceUuid === null ? [] : [{ rolloutId, deviceUuid }])),
+  };
 }
 
 function jsonOf(document: object | null): string | null {

@@ -100,7 +100,7 @@ export async function planRollout(
     await lockPlans(client, rollout.image);
     const state = await client.query<{ planned: boolean; ended: boolean }>(
       // One that was reopened to be put back is another workflow's: to whoever starts this one again, it has ended.
-      `select planned_at is not null as planned, ended_at is not null or starts_with(workflow_id, 'rollback:') as ended from image_rollouts where id = $1 for update`,
+      `select planned_at is not null as planned, ended_at is not null or starts_with(workflow_id, 'rollback:') as ended from image_rollouts where id = $1 for no key update`,
       [rollout.id],
     );
     if (state.rows[0]?.ended !== false) return null;

@@ -71,7 +71,7 @@ async function lockRollout(
     `select status, ended_at is not null as ended, workflow_id = $2 and (run_id is not distinct from $3 or run_id is null and ended_at is null) as "byThisRun", left_out as "leftOut",
             (rules ->> 'rollbackTimeoutSeconds')::float8 as "rollbackTimeoutSeconds",
             ${ALREADY_ON_TARGET} as "alreadyOnTarget"
-       from image_rollouts where id = $1 for update`,
+       from image_rollouts where id = $1 for no key update`,
     [rolloutId, workflowId, runId],
   );
   return rows[0] ?? null;

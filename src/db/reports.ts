@@ -10,9 +10,10 @@ import {
   type Move,
   type ReportedDevice,
   type ToldDevice,
+  type ToldDeviceAndReport,
 } from '../domain/told-device';
 import { readRecreated } from './device-volumes';
-import { moveDevices, type Touch } from './move-devices';
+import { moveDevices, type Moved, type Touch } from './move-devices';
 import { readToldDevices, storeReports } from './told-devices';
 
 export interface Report {
@@ -37,16 +38,15 @@ export async function acceptReports(pool: Pool, reports: readonly Report[]): Pro
   const told = await storeReports(pool, stored);
   if (told.length === 0) return [];
   const reported = new Map(reports.map((report) => [report.deviceUuid, asJudged(report)]));
-  const judged = told.flatMap((row) => {
-    const report = reported.get(row.deviceUuid);
-    const judgement = report === undefined ? null : judgeReported(row, report);
-    return report === undefined || judgement === null ? [] : [{ row, report, judgement }];
+  return moveJudged(pool, told, async (rows: readonly ToldDevice[]) => {
+    const judged = rows.flatMap((row) => {
+      const report = reported.get(row.deviceUuid);
+      const judgement = report === undefined ? null : judgeReported(row, report);
+      return report === undefined || judgement === null ? [] : [{ row, report, judgement }];
+    });
+    await lookAgain(pool, judged);
+    return judged.flatMap(({ row, judgement }) => movesOf(row, judgement));
   });
-  await lookAgain(pool, judged);
-  return moveDevices(
-    pool,
-    judged.flatMap(({ row, judgement }) => movesOf(row, judgement)),
-  );
 }
 
 function asJudged({ apps, version, info }: Report): ReportedDevice {
@@ -77,11 +77,51 @@ async function lookAgain(pool: Pool, judged: JudgedRow[]): Promise<void> {
 export async function acceptWords(pool: Pool, words: readonly HealthWord[]): Promise<Touch[]> {
   const said = new Map(words.map((word) => [word.deviceUuid, word]));
   const told = await readToldDevices(pool, [...said.keys()]);
-  const moves = told.flatMap((row) => {
-    const word = said.get(row.deviceUuid);
-    return word === undefined ? [] : movesOf(row, judgeSaid(row, word));
-  });
-  return moveDevices(pool, moves);
+  return moveJudged(pool, told, (rows: readonly ToldDeviceAndReport[]) =>
+    rows.flatMap((row) => {
+      const word = said.get(row.deviceUuid);
+      return word === undefined ? [] : movesOf(row, judgeSaid(row, word));
+    }),
+  );
+}
+
+/** A device's state seldom changes between the look and the move, and hardly ever again. */
+const LOOKS = 3;
+
+/**
+ * Judges devices and moves them on. Where somebody else was first, as a device's word is before its report, it is judged again by
+ * the state that it is in now: its agent was answered that it is taken, and may not say it again.
+ */
+async function moveJudged<Row extends ToldDevice>(
+  pool: Pool,
+  told: readonly (Row | ToldDeviceAndReport)[],
+  judge: (rows: readonly (Row | ToldDeviceAndReport)[]) => Move[] | Promise<Move[]>,
+): Promise<Touch[]> {
+  const touches: Touch[] = [];
+  let rows = told;
+  for (let look = 1; look <= LOOKS && rows.length > 0; look += 1) {
+    const moved = await moveDevices(pool, await judge(rows));
+    touches.push(...moved.touches);
+    rows = await readAgain(pool, rows, moved.missed);
+  }
+  return touches;
+}
+
+/** What was said of one telling says nothing of a later one. */
+async function readAgain(
+  pool: Pool,
+  told: readonly ToldDevice[],
+  missed: Moved['missed'],
+): Promise<ToldDeviceAndReport[]> {
+  if (missed.length === 0) return [];
+  const keyOf = ({ rolloutId, deviceUuid }: Moved['missed'][number]) => `${rolloutId} ${deviceUuid}`;
+  const again = new Set(missed.map(keyOf));
+  const versions = new Map(told.map((row) => [keyOf(row), row.targetVersion]));
+  const rows = await readToldDevices(
+    pool,
+    missed.map(({ deviceUuid }) => deviceUuid),
+  );
+  return rows.filter((row) => again.has(keyOf(row)) && versions.get(keyOf(row)) === row.targetVersion);
 }
 
 function movesOf(row: ToldDevice, judged: Judged | null): Move[] {

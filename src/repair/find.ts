@@ -1,10 +1,18 @@
 import type { Pool } from 'pg';
 import type { LatestRun } from '../api/latest-run';
-import { readEnded, readRecorded, readUnended, readUnknown, type KnownRollout } from '../db/lost-rollouts';
+import {
+  readEnded,
+  readRecorded,
+  readStanding,
+  readUnended,
+  readUnknown,
+  type KnownRollout,
+} from '../db/lost-rollouts';
 import { readRepaired } from '../db/lost-pushes';
 import { countForgottenVersions, countTargets } from '../db/target-versions';
 import { lostPushes } from '../domain/lost-push';
 import { remedyFor, showsRestore } from '../domain/lost-workflow';
+import { isFinal } from '../domain/rollout-states';
 import { repairSource } from '../intake/accept-lost';
 import { isAhead } from './deeds';
 import type { Finding, StrayListed } from './findings';
@@ -52,8 +60,13 @@ async function findOfUnended({ pool, runs, latestRun, progress }: FindDeps, rest
   for (const [index, rollout] of unended.entries()) {
     progress(`rollouts looked at: ${index} of ${unended.length}`);
     const run = await latestRun(rollout.workflowId);
-    const remedy = remedyFor(rollout, run === undefined ? undefined : { ...run, ahead: await aheadOf(rollout, run) });
-    if (remedy !== null) findings.push({ kind: 'rollout', rollout, run, remedy });
+    const facts = run === undefined ? undefined : { ...run, ahead: await aheadOf(rollout, run) };
+    if (remedyFor(rollout, facts) === null) continue;
+    // A workflow writes what it does before it is seen to have done it: one that ended just now has its row ended by now.
+    const now = await readStanding(pool, rollout.id);
+    const remedy =
+      now === null || now.workflowId !== rollout.workflowId || isFinal(now.status) ? null : remedyFor(now, facts);
+    if (remedy !== null) findings.push({ kind: 'rollout', rollout: now ?? rollout, run, remedy });
   }
   return findings;
 
@@ -89,7 +102,10 @@ async function findOfEnded({ pool, runs }: FindDeps, listed: readonly ListedRun[
       continue;
     }
     const reason = await forgottenRollback(runs, run);
-    if (reason !== null) findings.push({ kind: 'rollback', rollout, run, reason });
+    // It may have reopened the rollout since the row was read.
+    const now = reason === null ? null : await readStanding(pool, rollout.id);
+    if (reason !== null && now?.workflowId !== run.workflowId)
+      findings.push({ kind: 'rollback', rollout, run, reason });
   }
   return findings;
 }

@@ -81,18 +81,55 @@ test('a group is bounded by its items and by its bytes; one item may be larger',
   for (const group of groups) group.end();
 });
 
-test('where a group fails for what is in it, each item is done alone and only the bad one suffers', async () => {
+/** Groups in which one is bad fail with `error`. */
+function failing(error: Error, isBad: (names: string[]) => boolean = (names) => names.includes('bad')) {
   const tried: string[][] = [];
   const { add } = gatherer({
+    waitingItems: 1000,
     work: (items) => {
       const names = items.map(({ name }) => name);
       tried.push(names);
-      return names.includes('bad') ? Promise.reject(new Error('unstorable')) : Promise.resolve(names);
+      return isBad(names) ? Promise.reject(error) : Promise.resolve(names);
     },
   });
+  return { add, tried };
+}
+const statusOf = ({ status }: { status: string }) => status;
+const withCode = (code: string) => Object.assign(new Error(code), { code });
+
+test('where a group fails for what is in it, only the bad one suffers', async () => {
+  const { add, tried } = failing(new Error('unstorable'));
   const results = await Promise.allSettled(add('a', 'bad', 'b'));
-  expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
-  expect(tried).toEqual([['a', 'bad', 'b'], ['a'], ['bad'], ['b']]);
+  expect(results.map(statusOf)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  expect(tried).toEqual([['a', 'bad', 'b'], ['a', 'bad'], ['a'], ['bad'], ['b']]);
+});
+
+test('a bad one costs its group a few statements, not one for each of the others', async () => {
+  const { add, tried } = failing(new Error('unstorable'));
+  const names = Array.from({ length: 64 }, (_, place) => (place === 40 ? 'bad' : String(place)));
+  const results = await Promise.allSettled(add(...names));
+  expect(results.filter(({ status }) => status === 'rejected')).toHaveLength(1);
+  expect(tried.length).toBeLessThanOrEqual(13);
+});
+
+test.each(['40P01', '40001', '55P03'])(
+  'where others were at the same rows (%s), the group is done in parts, and nobody is sent away',
+  async (code) => {
+    const { add } = failing(withCode(code), (names) => names.length > 2);
+    const results = await Promise.allSettled(add('a', 'b', 'c', 'd'));
+    expect(results.map(statusOf)).toEqual(['fulfilled', 'fulfilled', 'fulfilled', 'fulfilled']);
+  },
+);
+
+test('where the database goes away while a group is done in parts, the rest is not tried', async () => {
+  let tries = 0;
+  const { add } = gatherer({
+    waitingItems: 1000,
+    work: () => Promise.reject((tries += 1) === 1 ? new Error('unstorable') : withCode('ECONNREFUSED')),
+  });
+  const results = await Promise.allSettled(add(...Array.from({ length: 64 }, (_, place) => String(place))));
+  expect(results.every(({ status }) => status === 'rejected')).toBe(true);
+  expect(tries).toBe(2);
 });
 
 test('where the database is away nothing is tried again item by item', async () => {

@@ -29,7 +29,7 @@ export async function moveDevices(pool: Pool, moves: readonly Move[]): Promise<M
        select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::boolean[], $8::text[], $9::text[])
            as g (rollout_id, device_uuid, was, version, next, reason, means, proof, results)
      ), held as materialized (
-       select g.*, case when g.next = 'failed' or g.means then fleetwave.revert_changes(t.apps, s.changes) is null else false end as edited
+       select g.*, case when g.next = 'failed' or g.means and g.next is not null then fleetwave.revert_changes(t.apps, s.changes) is null else false end as edited
          from given g join device_rollout_status s on s.rollout_id = g.rollout_id and s.device_uuid = g.device_uuid
          join device_target_state t on t.device_uuid = g.device_uuid
         where s.status = g.was and s.target_version = g.version and s.active

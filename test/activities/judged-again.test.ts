@@ -76,3 +76,13 @@ it('nor of a device that a newer rollout has taken', async () => {
   await meanwhile(`active = false`, rolloutId, () => acceptReport(rig.pool, running(device)));
   expect(await statusOf(rolloutId)).toBe('scheduled');
 });
+
+it('a word that changes no state lets go of no device, also where its target was edited', async () => {
+  const { rolloutId, device } = await told();
+  await rig.pool.query(
+    `update device_rollout_status set status = 'failed', proof = jsonb_build_object('version', target_version, 'running', true, 'runs', '{}'::jsonb)`,
+  );
+  await rig.pool.query(`update device_target_state set apps = replace(apps::text, '${NEW}', 'redis:9')::jsonb`);
+  const touches = await acceptWord(rig.pool, { ...failedWord(device), image: null });
+  expect([await statusOf(rolloutId), touches]).toEqual(['failed', []]);
+});

@@ -64,8 +64,7 @@ async function findOfUnended({ pool, runs, latestRun, progress }: FindDeps, rest
     if (remedyFor(rollout, facts) === null) continue;
     // A workflow writes what it does before it is seen to have done it: one that ended just now has its row ended by now.
     const now = await readStanding(pool, rollout.id);
-    const remedy =
-      now === null || now.workflowId !== rollout.workflowId || isFinal(now.status) ? null : remedyFor(now, facts);
+    const remedy = now?.workflowId !== rollout.workflowId || isFinal(now.status) ? null : remedyFor(now, facts);
     if (remedy !== null) findings.push({ kind: 'rollout', rollout: now ?? rollout, run, remedy });
   }
   return findings;

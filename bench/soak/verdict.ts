@@ -156,7 +156,10 @@ function rowSize(samples: readonly Sample[]): Line {
   const measured = worst?.growth ?? Number.NaN;
   return {
     what: 'bytes a row, indexes included',
-    value: `of ${worst?.name} ${round(worst?.before ?? Number.NaN)} in the second third, ${round(worst?.after ?? Number.NaN)} in the last`,
+    value:
+      worst === undefined
+        ? `no table has ${JUDGED_ROWS} rows`
+        : `of ${worst.name} ${round(worst.before)} in the second third, ${round(worst.after)} in the last`,
     numbers: { measured },
     budget: { measured, limit: GROWTH, text: `at most ${GROWTH} times, in the table that grew most` },
   };

@@ -73,5 +73,13 @@ async function connect(config: Config): Promise<Connection> {
     ...(apiKey === undefined ? {} : { apiKey }),
     ...(tls === undefined ? {} : { tls }),
     ...(metadata === undefined ? {} : { metadata }),
+  }).catch((error: unknown) => {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(
+      `Temporal at ${address} cannot be reached (${reason}). Is it running, and is TEMPORAL_ADDRESS right?`,
+      {
+        cause: error,
+      },
+    );
   });
 }

@@ -203,7 +203,10 @@ test("a newer revision asks the older one's run to give way, once, and starts wh
   ]);
   await handle.terminate('gave way');
   await until(isDispatched(newer.rollout_id));
-  expect((await handle.describe()).memo).toMatchObject({ rolloutId: newer.rollout_id, push: { digest: digestOf('b') } });
+  expect((await handle.describe()).memo).toMatchObject({
+    rolloutId: newer.rollout_id,
+    push: { digest: digestOf('b') },
+  });
 });
 
 test('a rollout whose workflow was terminated ends when the next one of its tag has started', async () => {

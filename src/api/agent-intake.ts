@@ -3,6 +3,7 @@ import { readDeviceKeys, readPolledStates, type DeviceKeys, type PolledState } f
 import { acceptReports, acceptWords, type Report } from '../db/reports';
 import type { HealthWord } from '../domain/told-device';
 import type { BatchWatcher } from './batch-watcher';
+import { MIB } from './body';
 import { createGatherer, type Gatherer } from './gather';
 
 export interface GatheredReport extends Report {
@@ -19,7 +20,6 @@ export interface AgentIntake {
   words: Gatherer<HealthWord, 'taken'>;
 }
 
-const MIB = 1024 * 1024;
 /** Few, because the database's work is what groups save; more than one, because a commit waits for the disk. */
 const GROUPS = 2;
 const GROUP = { groups: GROUPS, groupItems: 200, groupBytes: 4 * MIB };

@@ -5,17 +5,18 @@ import { createServer, type AddressInfo } from 'node:net';
 const FROM = 16_000;
 const BELOW = 32_768;
 const TRIES = 100;
+const LOOPBACK = '127.0.0.1';
 
 /**
  * A loopback port that was free a moment ago. Not one that the system chooses: until the server it is meant for listens,
  * the system would give the same number to any outgoing connection, which happens where thousands are opened.
  */
-export async function freePort(): Promise<number> {
+export async function freePort(host = LOOPBACK): Promise<number> {
   for (let attempt = 0; attempt < TRIES; attempt += 1) {
-    const port = await listenOnce(randomInt(FROM, BELOW));
+    const port = await listenOnce(randomInt(FROM, BELOW), host);
     if (port !== undefined) return port;
   }
-  return listenOnce(0) as Promise<number>;
+  return listenOnce(0, host) as Promise<number>;
 }
 
 /**
@@ -31,14 +32,14 @@ export async function isPortFree(port: number): Promise<boolean> {
   return (await listenOnce(port)) !== undefined;
 }
 
-function listenOnce(port: number): Promise<number | undefined> {
+function listenOnce(port: number, host = LOOPBACK): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (port !== 0 && (error.code === 'EADDRINUSE' || error.code === 'EACCES')) resolve(undefined);
       else reject(error);
     });
-    server.listen(port, '127.0.0.1', () => {
+    server.listen(port, host, () => {
       const address = server.address() as AddressInfo;
       server.close(() => resolve(address.port));
     });

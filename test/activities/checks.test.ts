@@ -8,7 +8,8 @@ import type { RolloutRules } from '../../src/domain/rules';
 import { createProber, type Prober } from '../../src/probe/prober';
 import { createActivityRig, type ActivityRig } from '../support/activity-rig';
 import { passDeadlines } from '../support/fleet-fixture';
-import { freePort, serveHttp, serveTcp, type SmallServer } from '../support/small-servers';
+import { freePort } from '../../src/dev/ports';
+import { serveHttp, serveTcp, type SmallServer } from '../support/small-servers';
 
 /** Checks that Fleetwave makes itself, against real servers on addresses of this machine, and those that are spoken for. */
 let rig: ActivityRig;

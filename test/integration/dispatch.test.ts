@@ -203,9 +203,9 @@ test("a newer revision asks the older one's run to give way, once, and starts wh
   ]);
   await handle.terminate('gave way');
   await until(isDispatched(newer.rollout_id));
-  expect((await handle.describe()).memo).toMatchObject({
+  expect((await handle.describe()).memo).toEqual({
     rolloutId: newer.rollout_id,
-    push: { digest: digestOf('b') },
+    push: expect.objectContaining({ digest: digestOf('b') }),
   });
 });
 

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { DeviceCredentials } from '../../src/agent/simulator/fleet';
 import { quick, startFieldStack, type FieldStack } from '../support/field-stack';
 import { until } from '../support/outage';
-import { freePort, serveHttp, serveTcp, type SmallServer } from '../support/small-servers';
+import { freePort } from '../../src/dev/ports';
+import { serveHttp, serveTcp, type SmallServer } from '../support/small-servers';
 
 /** `health.checks`: what each kind does to a rollout, from outside: real devices' addresses are addresses of this machine. */
 let stack: FieldStack;

@@ -19,13 +19,6 @@ export function serveTcp(onConnection: (socket: Socket) => void, host = '127.0.0
   return listening(createTcpServer(onConnection), host, port);
 }
 
-/** A port on which nobody listens. */
-export async function freePort(host = '127.0.0.1'): Promise<number> {
-  const server = await serveTcp(() => undefined, host);
-  await server.close();
-  return server.port;
-}
-
 async function listening(server: Server, host: string, port = 0): Promise<SmallServer> {
   const sockets = new Set<Socket>();
   let connections = 0;

@@ -4,7 +4,8 @@ import type { RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ProbeCheck } from '../../../src/domain/checks';
 import { createProber } from '../../../src/probe/prober';
-import { freePort, serveHttp, serveTcp, type SmallServer } from '../../support/small-servers';
+import { freePort } from '../../../src/dev/ports';
+import { serveHttp, serveTcp, type SmallServer } from '../../support/small-servers';
 import { until } from '../../support/outage';
 
 const open: SmallServer[] = [];

@@ -84,12 +84,13 @@ export function agentRoutes(deps: ApiDeps): Route[] {
             'Nothing new since if-none-match; with retry-after where it was not waited for as long as asked: poll again then, not before',
         },
       },
-      handle: async ({ params: { uuid }, query, deviceKey, request }) => {
+      handle: async ({ params: { uuid }, query, deviceKey, request, response }) => {
         const poll = await pollUntilNews({
           targetWatch,
           uuid,
           waitMs: query.wait * 1000,
           request,
+          response,
           read: () => intake.polls.add(uuid),
           admit: async (row) => {
             await assertDevice(pool, row, deviceKey);

@@ -1,4 +1,5 @@
-import express, { type Express } from 'express';
+import type { RequestListener } from 'node:http';
+import type { Express } from 'express';
 import { agentLogsRoute } from './agent-logs';
 import { agentRoutes } from './agents';
 import type { ApiDeps } from './deps';
@@ -7,30 +8,28 @@ import { deviceRegistrationRoutes } from './device-registration';
 import { deviceStateRoutes } from './device-states';
 import { deviceRoutes } from './devices';
 import { documentationRoutes } from './docs';
-import { problemResponder } from './errors';
 import { freezeRoutes } from './freezes';
 import { healthRoutes } from './health';
 import { holdRoutes } from './holds';
 import { imageApprovalRoutes } from './image-approvals';
 import { imageTagRoutes } from './image-tags';
 import { imageRoutes } from './images';
-import { mountRoutes } from './mount';
+import { createExpress } from './mount';
 import { policyRoutes } from './policies';
 import { previewRoute } from './preview';
 import { provisioningKeyRoutes } from './provisioning-keys';
 import { reconcileRegistryRoute } from './reconcile-registry';
 import { registryHostRoutes } from './registry-hosts';
-import { assignRequestId } from './request-id';
 import { rolloutCommandRoutes } from './rollout-commands';
 import { rolloutListRoutes } from './rollout-lists';
 import { rolloutRoutes } from './rollouts';
 import type { Route } from './route';
+import { withShortcut } from './shortcut';
 import { createSourceContacts } from './source-contacts';
 import { createSourceStore } from './source-store';
 import { timelineRoute } from './timeline';
 import { tokenRoutes } from './tokens';
 import { triggerUpdateRoute } from './trigger-update';
-import { refuseUnmatched } from './unmatched';
 import { webhookDeliveryRoutes } from './webhook-deliveries';
 import { webhookSourceRoutes } from './webhook-sources';
 import { webhookRoutes } from './webhooks';
@@ -70,18 +69,12 @@ export function allRoutes(deps: ApiDeps): Route[] {
   return [...routes, ...documentationRoutes(routes)];
 }
 
-/** The HTTP API over its dependencies. It holds no state of its own, so as many processes as wanted may serve it. */
+/** All routes by Express. They hold no state of their own, so as many processes as wanted may serve them. */
 export function createApp(deps: ApiDeps): Express {
-  const app = express();
-  const routes = allRoutes(deps);
-  app.disable('x-powered-by');
-  // ETags are made where they mean something; Express's own would hash every answer.
-  app.disable('etag');
-  // Nested or repeated keys have no meaning here: each parameter is one string.
-  app.set('query parser', 'simple');
-  app.use(assignRequestId, deps.metrics.observe);
-  mountRoutes(app, routes, deps.operators);
-  app.use(refuseUnmatched(routes));
-  app.use(problemResponder(deps.log));
-  return app;
+  return createExpress(allRoutes(deps), deps);
+}
+
+/** The whole API as a server calls it: what agents ask for all the time, and all else by Express. */
+export function createListener(deps: ApiDeps): RequestListener {
+  return withShortcut(agentRoutes(deps), deps, createApp(deps));
 }

@@ -1,8 +1,10 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
-import express, { type Request, type RequestHandler, type Response } from 'express';
+import express from 'express';
 import type { z } from 'zod';
+import { headerOf } from './exchange';
 import { checkJson } from './json-limits';
-import { HttpProblem } from './problem';
+import { bodyTooLarge, HttpProblem, unreadableBody } from './problem';
 
 /** How a route's body is read. `schema` is null for raw bytes. */
 export interface RequestBody<B = unknown> {
@@ -48,11 +50,15 @@ const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json(?:\s*;\s*charset="?utf-?8"?
  * Reads what the route declares.
  * @throws HttpProblem 400 malformed, 415 wrong type; the body parser's own 413.
  */
-export async function readBody(contract: RequestBody, request: Request, response: Response): Promise<ReadBody> {
+export async function readBody(
+  contract: RequestBody,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<ReadBody> {
   const bytes = await readBytes(contract, request, response);
   if (contract.kind === 'raw') return { value: bytes, text: '' };
   if (bytes.length === 0 && contract.optional) return { value: {}, text: '{}' };
-  const type = request.get('content-type');
+  const type = headerOf(request, 'content-type');
   if (type === undefined || !JSON_TYPE.test(type.trim())) {
     throw new HttpProblem(
       415,
@@ -66,21 +72,48 @@ export async function readBody(contract: RequestBody, request: Request, response
   return { value, text };
 }
 
-type Reader = (request: Request, response: Response) => Promise<void>;
-const readers = new Map<string, Reader>();
-
-async function readBytes(contract: RequestBody, request: Request, response: Response): Promise<Buffer> {
-  const inflate = contract.kind === 'json';
-  const key = `${String(inflate)} ${contract.limitBytes}`;
-  const reader = readers.get(key) ?? makeReader(contract.limitBytes, inflate);
-  readers.set(key, reader);
-  await reader(request, response);
-  return Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+/** Of bytes that come as they are, all but the common library's price; what is compressed goes through it. */
+async function readBytes(
+  { kind, limitBytes }: RequestBody,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<Buffer> {
+  const encoding = headerOf(request, 'content-encoding') ?? 'identity';
+  if (encoding.toLowerCase() === 'identity') return readPlain(request, limitBytes);
+  const inflate = kind === 'json';
+  const key = `${String(inflate)} ${limitBytes}`;
+  const inflating = readers.get(key) ?? makeReader(limitBytes, inflate);
+  readers.set(key, inflating);
+  await inflating(request, response);
+  const { body } = request as { body?: unknown };
+  return Buffer.isBuffer(body) ? body : Buffer.alloc(0);
 }
 
+type Reader = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+const readers = new Map<string, Reader>();
+
 function makeReader(limit: number, inflate: boolean): Reader {
-  const middleware: RequestHandler = express.raw({ type: () => true, limit, inflate });
-  return promisify(middleware) as Reader;
+  return promisify(express.raw({ type: () => true, limit, inflate }));
+}
+
+/** What is too much is let go by unread, so that the sender gets to hear the answer. */
+function readPlain(request: IncomingMessage, limitBytes: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= limitBytes) chunks.push(chunk);
+      else chunks.length = 0;
+    });
+    request.once('end', () => {
+      if (size > limitBytes) reject(bodyTooLarge(limitBytes));
+      else resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks));
+    });
+    request.once('close', () => {
+      if (!request.complete) reject(unreadableBody());
+    });
+  });
 }
 
 function decode(bytes: Buffer): string {

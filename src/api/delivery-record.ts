@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import type { Request } from 'express';
+import type { IncomingMessage } from 'node:http';
+import { parse, type ParsedUrlQuery } from 'node:querystring';
 import type { KeptRequest } from '../db/deliveries';
 import type { Delivery } from './registries/kind';
+import { headerOf } from './exchange';
 import { storable } from './registries/storable';
 
 const REDACTED = '[redacted]';
@@ -11,14 +13,15 @@ const MAX_VALUES = 100;
 const SECRET_NAME = /auth|cookie|sign|hmac|token|secret|passw|credential|jwt|api-?key|assertion|forwarded-client-cert/i;
 
 /** The delivery as the kinds see it. */
-export function deliveryOf(request: Request, raw: Buffer): Delivery {
+export function deliveryOf(request: IncomingMessage, raw: Buffer): Delivery {
+  const query = queryOf(request);
   return {
     method: request.method as Delivery['method'],
     raw,
-    contentType: bareType(request.get('content-type')),
-    header: (name) => request.get(name) ?? null,
+    contentType: bareType(headerOf(request, 'content-type')),
+    header: (name) => headerOf(request, name.toLowerCase()) ?? null,
     query: (name) => {
-      const value = request.query[name];
+      const value = query[name];
       return typeof value === 'string' ? value : null;
     },
   };
@@ -36,15 +39,20 @@ export function deliveryFromRecord({ method, headers, query, body }: KeptRequest
 }
 
 /** What is kept for people: the body, and the headers without what proves the sender. */
-export function requestRecord(request: Request, raw: Buffer, secrets: readonly string[]): KeptRequest {
+export function requestRecord(request: IncomingMessage, raw: Buffer, secrets: readonly string[]): KeptRequest {
   return {
     id: randomUUID(),
-    method: request.method,
+    method: request.method ?? '',
     headers: redacted(request.headers, secrets),
-    query: redacted(request.query, secrets),
+    query: redacted(queryOf(request), secrets),
     body: raw.subarray(0, BODY_LIMIT_BYTES),
     bodyBytes: raw.length,
   };
+}
+
+function queryOf({ url = '' }: IncomingMessage): ParsedUrlQuery {
+  const start = url.indexOf('?');
+  return start === -1 ? {} : parse(url.slice(start + 1));
 }
 
 /** By name, and wherever a secret of the source stands under a name that nobody would suspect. */

@@ -1,8 +1,9 @@
 import { timingSafeEqual } from 'node:crypto';
-import type { Request } from 'express';
+import type { IncomingMessage } from 'node:http';
 import type { Pool } from 'pg';
 import { findDeviceByKey, readDeviceKeys, type DeviceKeys } from '../db/agent-state';
 import { proveKey } from '../db/rotate-key';
+import { headerOf } from './exchange';
 import { bearerOf, hashSecret, unauthorized } from './operators';
 import { HttpProblem } from './problem';
 
@@ -17,16 +18,16 @@ export const NO_KEY = '';
  * to `assertDevice`, which finds out whether the device has one.
  * @throws HttpProblem 401 when no key was sent.
  */
-export function deviceKeyOf(request: Request, options: { keyless: boolean }): string {
-  const header = request.get('x-device-api-key');
-  if (options.keyless && header === undefined && request.get('authorization') === undefined) return NO_KEY;
+export function deviceKeyOf(request: IncomingMessage, options: { keyless: boolean }): string {
+  const header = headerOf(request, 'x-device-api-key');
+  if (options.keyless && header === undefined && headerOf(request, 'authorization') === undefined) return NO_KEY;
   const key = header ?? bearerOf(request);
   if (key === null || key === '' || key.length > 512) throw unauthorized(REFUSAL);
   return key;
 }
 
 /** @throws HttpProblem 401 when none was sent. */
-export function provisioningKeyOf(request: Request): string {
+export function provisioningKeyOf(request: IncomingMessage): string {
   const key = bearerOf(request);
   if (key === null) throw unauthorized('a provisioning key is needed: Authorization: Bearer <key>');
   return key;

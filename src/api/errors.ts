@@ -1,26 +1,23 @@
-import { STATUS_CODES } from 'node:http';
-import type { NextFunction, Request, Response } from 'express';
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
 import { isDatabaseAway, isUnstorableText } from '../db/database-errors';
 import type { Logger } from '../log';
-import { HttpProblem } from './problem';
-import { requestIdOf } from './request-id';
+import { send } from './answer';
+import { exchangeOf } from './exchange';
+import { bodyTooLarge, HttpProblem, unreadableBody } from './problem';
 import { TemporalUnavailable } from './temporal';
 
 /** Long enough for a restart of PostgreSQL or Temporal to be under way, short enough for a registry's own retries. */
 const RETRY_AFTER_SECONDS = '5';
 
 /** Answers every error of every route, once: nothing below it writes an error body itself. */
-export function problemResponder(log: Logger) {
-  // Express knows an error middleware by its four parameters.
-  return function answerProblem(error: unknown, request: Request, response: Response, next: NextFunction): void {
-    const problem = toProblem(error);
-    logProblem(log, error, problem, { request_id: requestIdOf(response), method: request.method, path: request.path });
-    if (response.headersSent) {
-      next(error);
-      return;
-    }
-    sendProblem(response, problem);
-  };
+export function answerProblem(log: Logger, error: unknown, request: IncomingMessage, response: ServerResponse): void {
+  const problem = toProblem(error);
+  const { requestId } = exchangeOf(response);
+  const [path] = (request.url ?? '').split('?');
+  logProblem(log, error, problem, { request_id: requestId, method: request.method, path });
+  // Whoever waits for the rest must learn that it does not come.
+  if (response.headersSent) response.destroy();
+  else sendProblem(response, problem);
 }
 
 /** Only a bug is worth a stack; the path goes without its query, which may hold a registry's secret. */
@@ -28,7 +25,7 @@ function logProblem(
   log: Logger,
   error: unknown,
   problem: HttpProblem,
-  request: { request_id: string; method: string; path: string },
+  request: { request_id: string; method: string | undefined; path: string | undefined },
 ): void {
   if (problem.extras.forTheLog === null) return;
   if (problem.status === 500) log.error({ err: error, ...request }, 'request failed');
@@ -40,23 +37,21 @@ function logProblem(
   else if (problem.extras.forTheLog !== undefined) log.warn(request, problem.extras.forTheLog);
 }
 
-function sendProblem(response: Response, problem: HttpProblem): void {
-  const { errors, members, headers } = problem.extras;
-  response
-    .status(problem.status)
-    .set(headers ?? {})
-    .set('cache-control', 'no-store');
-  response.type('application/problem+json').send(
-    JSON.stringify({
-      type: `urn:fleetwave:problem:${problem.code}`,
-      title: STATUS_CODES[problem.status] ?? 'Error',
-      status: problem.status,
-      detail: problem.message,
-      request_id: requestIdOf(response),
+function sendProblem(response: ServerResponse, { status, code, message, extras }: HttpProblem): void {
+  const { errors, members, headers } = extras;
+  send(response, {
+    status,
+    headers: { ...headers, 'content-type': 'application/problem+json; charset=utf-8' },
+    body: {
+      type: `urn:fleetwave:problem:${code}`,
+      title: STATUS_CODES[status] ?? 'Error',
+      status,
+      detail: message,
+      request_id: exchangeOf(response).requestId,
       ...members,
       ...(errors === undefined ? {} : { errors }),
-    }),
-  );
+    },
+  });
 }
 
 /** What is not understood stays a 500 with a generic text: its own words may hold what the caller must not see. */
@@ -86,24 +81,11 @@ function fromBodyParser(error: unknown): HttpProblem | null {
     return null;
   const type = 'type' in error ? error.type : undefined;
   if (type === 'entity.too.large')
-    return new HttpProblem(
-      413,
-      'body-too-large',
-      `the body is larger than the ${limitOf(error)}this route takes, as sent or once decompressed`,
-    );
+    return bodyTooLarge('limit' in error && typeof error.limit === 'number' ? error.limit : null);
   if (type === 'encoding.unsupported')
     return new HttpProblem(415, 'unsupported-encoding', 'content-encoding must be identity, gzip, deflate or br');
   if ('name' in error && error.name === 'URIError')
     return new HttpProblem(400, 'malformed-url', 'the URL holds a malformed percent escape');
   if (error.status < 400 || error.status >= 500) return null;
-  return new HttpProblem(
-    error.status,
-    'malformed-request',
-    'the body could not be read: cut short or wrongly compressed',
-  );
-}
-
-/** The body parser's error tells it. */
-function limitOf(error: object): string {
-  return 'limit' in error && typeof error.limit === 'number' ? `${error.limit} bytes ` : '';
+  return unreadableBody(error.status);
 }

@@ -1,7 +1,8 @@
 import { randomInt } from 'node:crypto';
-import type { Request } from 'express';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import type { PolledState } from '../db/agent-state';
+import { exchangeOf, headerOf } from './exchange';
 import { matchesEtag, servedState } from './served-state';
 import type { End, TargetWatch } from './target-watch';
 
@@ -28,7 +29,8 @@ export interface PollRequest {
   targetWatch: TargetWatch | undefined;
   uuid: string;
   waitMs: number;
-  request: Request;
+  request: IncomingMessage;
+  response: ServerResponse;
   read: () => Promise<PolledState | null>;
   /** Authenticates against the row, also when it changed while waiting. @throws HttpProblem */
   admit: (row: PolledState | null) => Promise<void>;
@@ -50,10 +52,11 @@ export async function pollUntilNews({
   uuid,
   waitMs,
   request,
+  response,
   read,
   admit,
 }: PollRequest): Promise<PollResult> {
-  const known = request.get('if-none-match');
+  const known = headerOf(request, 'if-none-match');
   async function serve(row: PolledState | null): Promise<Omit<PollResult, 'headers' | 'waited' | 'connected'>> {
     await admit(row);
     const served = servedState(uuid, row?.apps ?? '{}', row?.version ?? 0);
@@ -63,18 +66,17 @@ export async function pollUntilNews({
   const mayWait = waitMs > 0 && known !== undefined;
   // Before the read: what changes between it and the waiting is not missed.
   const place = mayWait ? targetWatch?.enter(uuid) : undefined;
-  const { res: response } = request;
   const leave = (): void => place?.leave();
   const until = performance.now() + waitMs;
   const result = { headers: {}, waited: false, connected: true };
-  response?.once('close', leave);
+  response.once('close', leave);
   try {
     let row = await read();
     let served = await serve(row);
     if (!served.unchanged || !mayWait) return { ...served, ...result };
     if (place === undefined) return { ...served, ...result, headers: leftAlone('full') };
     // A long poll lasts as long as it may: it would make the times of the others unreadable.
-    if (response !== undefined) response.locals['route'] = `${String(response.locals['route'])}?wait`;
+    exchangeOf(response).route += '?wait';
     while (served.unchanged) {
       const news = await place.news(row?.version ?? 0, until - performance.now());
       if ('end' in news)
@@ -84,7 +86,7 @@ export async function pollUntilNews({
     }
     return { ...served, ...result, waited: true };
   } finally {
-    response?.off('close', leave);
+    response.off('close', leave);
     place?.leave();
   }
 }

@@ -6,7 +6,7 @@ import { listenForTargetChanges } from '../db/target-changes';
 import { explainUnreachable } from '../db/unreachable';
 import { createLogger, type Logger } from '../log';
 import { createAgentIntake } from './agent-intake';
-import { createApp } from './app';
+import { createListener } from './app';
 import { createBatchWatcher } from './batch-watcher';
 import { startDispatcher } from './dispatcher';
 import { createLastSeen } from './last-seen';
@@ -84,7 +84,7 @@ async function startApi(config: Config, log: Logger): Promise<RunningApi> {
   // Says in the log what is wrong; the API serves what it can.
   await secretsCheck.trouble().catch(() => null);
   const server = createServer(
-    createApp({
+    createListener({
       pool,
       config,
       log,

@@ -1,9 +1,10 @@
-import type { NextFunction, Request, Response } from 'express';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Pool } from 'pg';
 import { missedEver } from '../db/reconcile-rounds';
 import type { TargetChanges } from '../db/target-changes';
 import type { AgentIntake } from './agent-intake';
+import { exchangeOf } from './exchange';
 import type { TargetWatch } from './target-watch';
 
 export interface Metrics {
@@ -15,8 +16,8 @@ export interface Metrics {
   watchPolls(targetWatch: Pick<TargetWatch, 'waiting'>, changes: Pick<TargetChanges, 'isListening'>): void;
   /** Tells how many requests of agents wait for the database. */
   watchIntake(intake: AgentIntake): void;
-  /** Middleware that counts every answer by its route, never by its URL: uuids would make a series each. */
-  observe: (request: Request, response: Response, next: NextFunction) => void;
+  /** Counts the answer by its route, never by its URL: uuids would make a series each. */
+  observe(request: IncomingMessage, response: ServerResponse): void;
 }
 
 /** A registry of its own for each app, so that two in one process (tests) do not share counts. */
@@ -102,12 +103,11 @@ export function createMetrics(pool: Pool): Metrics {
         },
       });
     },
-    observe: (request, response, next) => {
-      const end = requests.startTimer({ method: request.method });
-      response.on('close', () => {
-        end({ route: String(response.locals['route'] ?? 'unmatched'), status: String(response.statusCode) });
+    observe(request, response) {
+      const end = requests.startTimer({ method: request.method ?? '' });
+      response.once('close', () => {
+        end({ route: exchangeOf(response).route, status: String(response.statusCode) });
       });
-      next();
     },
   };
 }

@@ -1,12 +1,13 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { Request } from 'express';
+import type { IncomingMessage } from 'node:http';
 import type { Pool } from 'pg';
 import { findToken, type Role } from '../db/tokens';
+import { headerOf } from './exchange';
 import { HttpProblem } from './problem';
 
 export interface Operators {
   /** The actor behind the request. @throws HttpProblem 401 without a valid token, 403 when its role does not suffice. */
-  admit(request: Request, needed: Role): Promise<string>;
+  admit(request: IncomingMessage, needed: Role): Promise<string>;
   /** Forgets what is cached, after a token was revoked in this process. */
   forget(): void;
 }
@@ -62,8 +63,8 @@ export function hashSecret(secret: string): Buffer {
   return createHash('sha256').update(secret, 'utf8').digest();
 }
 
-export function bearerOf(request: Request): string | null {
-  return /^Bearer +([\x21-\x7e]{1,512})$/i.exec(request.get('authorization') ?? '')?.[1] ?? null;
+export function bearerOf(request: IncomingMessage): string | null {
+  return /^Bearer +([\x21-\x7e]{1,512})$/i.exec(headerOf(request, 'authorization') ?? '')?.[1] ?? null;
 }
 
 export function unauthorized(message: string): HttpProblem {

@@ -36,6 +36,20 @@ export function notFound(thing: string, id: string): HttpProblem {
   return new HttpProblem(404, `${thing.replaceAll(' ', '-')}-not-found`, `there is no ${thing} ${id}`);
 }
 
+/** 413; null where the limit is not known. */
+export function bodyTooLarge(limitBytes: number | null): HttpProblem {
+  const limit = limitBytes === null ? 'what' : `the ${limitBytes} bytes`;
+  return new HttpProblem(
+    413,
+    'body-too-large',
+    `the body is larger than ${limit} this route takes, as sent or once decompressed`,
+  );
+}
+
+export function unreadableBody(status = 400): HttpProblem {
+  return new HttpProblem(status, 'malformed-request', 'the body could not be read: cut short or wrongly compressed');
+}
+
 /** As many as a line in a terminal or a log can hold; `errors` has all. */
 const SAID_AT_ONCE = 3;
 

@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Request, Response } from 'express';
 import type { z } from 'zod';
 import type { RequestBody } from './body';
@@ -26,7 +27,8 @@ export interface Call<Params = unknown, Query = unknown, Body = unknown> {
   actor: string;
   /** The key a device sent (or its provisioning key), not yet compared: the query that reads its row does that in one statement. */
   deviceKey: string;
-  request: Request;
+  request: IncomingMessage;
+  response: ServerResponse;
 }
 
 /** One route: its registration, checks and documentation all come from this object, so they cannot disagree. */

@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express';
 import { toProblem } from './errors';
+import { exchangeOf } from './exchange';
 import { HttpProblem } from './problem';
-import { requestIdOf } from './request-id';
 import type { SourceContacts } from './source-contacts';
 import { builtInSource, isSourceName, type SourceStore, type StoredSource } from './source-store';
 
@@ -21,7 +21,7 @@ export function noteRefusals(sources: SourceStore, contacts: SourceContacts) {
       kind: stored?.kind.name ?? null,
       status: problem.status,
       reason: problem.extras.forTheLog ?? said.message,
-      request: { request_id: requestIdOf(response), method: request.method, path: request.path.slice(0, 200) },
+      request: { request_id: exchangeOf(response).requestId, method: request.method, path: request.path.slice(0, 200) },
     });
     return new HttpProblem(said.status, said.code, said.message, { ...said.extras, forTheLog: null });
   };

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import { createAgentIntake } from '../../src/api/agent-intake';
-import { createApp } from '../../src/api/app';
+import { createListener } from '../../src/api/app';
 import type { ApiDeps } from '../../src/api/deps';
 import { createLastSeen } from '../../src/api/last-seen';
 import { createMetrics } from '../../src/api/metrics';
@@ -81,7 +81,7 @@ export async function startApiRig(
     readiness: { stopping: false },
     ...others,
   };
-  const server = createServer(createApp(deps));
+  const server = createServer(createListener(deps));
   const url = await listen(server, 0, '127.0.0.1');
 
   async function call(method: string, path: string, options: CallOptions = {}): Promise<Reply> {

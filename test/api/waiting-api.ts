@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import { createApp } from '../../src/api/app';
+import { createListener } from '../../src/api/app';
 import { closeServer, listen } from '../../src/api/server';
 import { createTargetWatch, type TargetWatch } from '../../src/api/target-watch';
 import { listenForTargetChanges, type TargetChanges } from '../../src/db/target-changes';
@@ -54,7 +54,7 @@ export async function startWaitingApi(rig: ApiRig, options: WaitingApiOptions = 
     changes,
     recheckEveryMs: options.recheckEveryMs ?? 3_600_000,
   });
-  const server = createServer(createApp({ ...rig.deps, targetWatch: watch }));
+  const server = createServer(createListener({ ...rig.deps, targetWatch: watch }));
   const address = await listen(server, 0, '127.0.0.1');
   await until(() => Promise.resolve(changes.isListening()));
   const state = ({ uuid, key }: { uuid: string; key: string }, query: string, headers: object, signal?: AbortSignal) =>

@@ -2,15 +2,12 @@ import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import express from 'express';
 import type { Pool, PoolClient } from 'pg';
 import { loadConfig } from '../../src/config';
 import type { ApiDeps } from '../../src/api/deps';
-import { problemResponder } from '../../src/api/errors';
 import { createMetrics } from '../../src/api/metrics';
-import { mountRoutes } from '../../src/api/mount';
+import { createExpress } from '../../src/api/mount';
 import { createOperators } from '../../src/api/operators';
-import { assignRequestId } from '../../src/api/request-id';
 import { triggerUpdateRoute } from '../../src/api/trigger-update';
 import { webhookRoutes } from '../../src/api/webhooks';
 import type { StoredResult } from '../../src/db/deliveries';
@@ -63,11 +60,8 @@ export async function startIntake(
     },
   };
   const deps = { pool, config, log, dispatcher, metrics: createMetrics(pool) } as unknown as ApiDeps;
-  const app = express();
-  app.use(assignRequestId);
-  mountRoutes(app, [...webhookRoutes(deps), triggerUpdateRoute(deps)], operators);
-  app.use(problemResponder(log));
-  const server = app.listen(0, '127.0.0.1');
+  const routes = [...webhookRoutes(deps), triggerUpdateRoute(deps)];
+  const server = createExpress(routes, { ...deps, operators }).listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
   const base = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}/api/v1`;
   return {

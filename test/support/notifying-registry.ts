@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createApp } from '../../src/api/app';
+import { createListener } from '../../src/api/app';
 import { closeServer, listen } from '../../src/api/server';
 import { freePort } from '../../src/dev/ports';
 import { startRegistry, type RegistryServer } from '../../src/dev/registry';
@@ -53,7 +53,7 @@ export async function startNotifyingRegistry(): Promise<NotifyingRegistry> {
   const port = await freePort();
   const database = await relayedPool(rig.database.url);
   const answers: Answered[] = [];
-  const app = createApp({ ...rig.deps, pool: database.pool });
+  const app = createListener({ ...rig.deps, pool: database.pool });
   let server: Server | undefined;
   let markers = 0;
 

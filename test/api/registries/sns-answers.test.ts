@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { createApp } from '../../../src/api/app';
+import { createListener } from '../../../src/api/app';
 import { closeServer, listen } from '../../../src/api/server';
 import { addPolicy, digestOf } from '../../support/intake';
 import { outsidePages } from '../../support/outside-pages';
@@ -30,7 +30,7 @@ let url: string;
 beforeAll(async () => {
   rig = await startRegistryRig({ outside: world.outside });
   database = await relayedPool(rig.database.url);
-  server = createServer(createApp({ ...rig.deps, pool: database.pool }));
+  server = createServer(createListener({ ...rig.deps, pool: database.pool }));
   url = await listen(server, 0, '127.0.0.1');
   await rig.source('sns', { kind: 'sns', options: { topic_arns: [SNS_TOPIC] } });
   const host = '123456789012.dkr.ecr.eu-west-1.amazonaws.com';

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { RecordProgressInput } from '../../src/activities/record';
 import { comesTo } from '../support/comes-to';
 import { until } from '../support/outage';
 import { createWorkflowRig, type WorkflowRig } from '../support/workflow-rig';
@@ -10,12 +11,8 @@ beforeAll(async () => {
 });
 afterAll(() => rig.close());
 
-const events = (fake: FakeActivities): { type: string; actor: string; data: Record<string, unknown> }[] =>
-  fake
-    .of('recordProgress')
-    .flatMap(
-      (call) => (call.input as { events: { type: string; actor: string; data: Record<string, unknown> }[] }).events,
-    );
+const events = (fake: FakeActivities) =>
+  fake.of('recordProgress').flatMap(({ input }) => (input as RecordProgressInput).events);
 const updating = { batches: [5, 5], health: () => ({ updating: 5 }) };
 
 describe('commands', () => {
@@ -112,10 +109,7 @@ describe('commands', () => {
     let times = 0;
     const world = {
       batches: [5],
-      whileApplying: async (): Promise<boolean> => {
-        times += 1;
-        return Promise.resolve(times > 1);
-      },
+      whileApplying: () => Promise.resolve((times += 1) > 1),
     };
     await rig.tell(world, async ({ handle, fake }) => {
       expect(await handle.result()).toMatchObject({ status: 'completed' });
@@ -207,8 +201,7 @@ describe('verdicts', () => {
   it('a signal makes a failing batch stop long before its deadline', async () => {
     const world = {
       batches: [10],
-      // The first look of its own comes after an hour.
-      rules: { healthTimeoutSeconds: 14_400 },
+      rules: { healthTimeoutSeconds: 14_400 }, // So that its own first look comes after an hour.
       health: () => ({ failed: 5, updating: 5 }),
     };
     await rig.tell(world, async ({ handle, fake }) => {

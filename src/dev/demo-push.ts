@@ -24,7 +24,7 @@ export interface SourceOptions {
 }
 
 const REPOSITORY = 'demo/cache';
-const NOTIFICATION_LIMIT_MS = 20_000;
+const NOTIFICATION_LIMIT_MS = 60_000;
 
 /** A real registry where the machine has one, which notifies Fleetwave by itself; otherwise Docker Hub's webhook, sent from here. */
 export async function startReleaseSource(options: SourceOptions): Promise<ReleaseSource> {

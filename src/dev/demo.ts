@@ -116,7 +116,7 @@ async function play(
   await waitFor(
     'a report of every device',
     async () => ((await readReports(pool)).size === devices.length ? true : undefined),
-    { limitMs: 30_000, signal },
+    { limitMs: 60_000, signal },
   );
   story.tell(`All ${devices.length} have reported.`);
 

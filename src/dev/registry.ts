@@ -25,7 +25,7 @@ export interface RegistryServer {
   stop(): Promise<void>;
 }
 
-const READY_LIMIT_MS = 20_000;
+const READY_LIMIT_MS = 60_000;
 const STOP_LIMIT_MS = 5000;
 
 /** Starts Debian's `docker-registry` on loopback; undefined where the machine has none. */

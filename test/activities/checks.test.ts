@@ -34,7 +34,7 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((server) => server.close()));
 });
 
-const tcp = (port: number): HealthCheck => ({ kind: 'tcp', port, timeoutSeconds: 1 });
+const tcp = (port: number): HealthCheck => ({ kind: 'tcp', port, timeoutSeconds: 5 });
 const custom: HealthCheck = { kind: 'custom', name: 'cache-warm' };
 const NEW = 'redis:7.5-alpine';
 
@@ -179,7 +179,7 @@ describe('a check that Fleetwave makes', () => {
       '127.0.0.2',
     );
     open.push(server);
-    const check: HealthCheck = { kind: 'http', port: server.port, path: '/health', status: null, timeoutSeconds: 1 };
+    const check: HealthCheck = { kind: 'http', port: server.port, path: '/health', status: null, timeoutSeconds: 5 };
     const { rolloutId, devices } = await told([check], ['127.0.0.2'], { soakSeconds: 0 });
     await rig.report(devices[0]!, NEW);
     await look(rolloutId);

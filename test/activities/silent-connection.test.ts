@@ -17,7 +17,7 @@ beforeAll(async () => {
   link = await startLink(() => Number(port));
   url.port = String(link.port);
   pool = createPool({
-    ...{ url: url.href, size: 2, applicationName: 'fleetwave-test', statementTimeoutMs: 300, silenceMs: 200 },
+    ...{ url: url.href, size: 2, applicationName: 'fleetwave-test', statementTimeoutMs: 1500, silenceMs: 1000 },
     onIdleError: () => undefined,
   });
 });
@@ -46,7 +46,7 @@ test('so does a transaction, whose connection is thrown away', async () => {
 });
 
 test('a statement over a whole fleet is waited for longer, and only that', async () => {
-  const slow = 'select pg_sleep(1)';
+  const slow = 'select pg_sleep(4)';
   await inTransaction(pool, async (client) => {
     await allowLongStatements(client);
     await client.query(slow);

@@ -37,7 +37,7 @@ describe('batches in SQL', () => {
       }),
       { numRuns: 300 },
     );
-  }, 60_000);
+  }, 300_000);
 
   it('ask for approval before the batch that a dropped step would have been', async () => {
     const plain = (count: number): PlannableDevice[] =>

@@ -197,7 +197,7 @@ describe('the changes of a push', () => {
       ),
       { numRuns: 200 },
     );
-  }, 60_000);
+  }, 300_000);
 });
 
 describe('taking changes back after someone else edited the device', () => {

@@ -87,7 +87,7 @@ describe('references in SQL', () => {
       ),
       { numRuns: 50 },
     );
-  }, 60_000);
+  }, 300_000);
 
   it('do not depend on the locale of the text they are given', async () => {
     const { rows } = await database.pool.query<{ value: string | null }>(
@@ -187,7 +187,7 @@ describe('the images of a target state', () => {
       }),
       { numRuns: 1000 },
     );
-  }, 60_000);
+  }, 300_000);
 
   it('can be indexed, and the index is used', async () => {
     await database.pool.query(

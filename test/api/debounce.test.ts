@@ -9,7 +9,7 @@ let tag: string;
 let tags = 0;
 let events = 0;
 beforeAll(async () => {
-  rig = await startApiRig({ FLEETWAVE_WEBHOOK_DEBOUNCE_SECONDS: '10', FLEETWAVE_ALLOW_UNSIGNED_WEBHOOKS: 'true' });
+  rig = await startApiRig({ FLEETWAVE_WEBHOOK_DEBOUNCE_SECONDS: '60', FLEETWAVE_ALLOW_UNSIGNED_WEBHOOKS: 'true' });
   await rig.admin('POST', '/api/v1/image-policies', { image_pattern: 'app:*', update_strategy: 'auto' });
 });
 beforeEach(() => {
@@ -61,11 +61,11 @@ test('several calls for one push make one rollout, which starts when the time is
   expect(others[0]?.json.results[0].detail).toContain('another event of a push');
   const { json: status } = await rig.admin('GET', `/api/v1/rollouts/${id}/status`);
   expect(status).toMatchObject({ status: 'pending', waiting_for: 'other events of the same push' });
-  expect(Date.parse(status.until) - Date.now()).toBeGreaterThan(5000);
+  expect(Date.parse(status.until) - Date.now()).toBeGreaterThan(20_000);
   expect(await due()).toEqual([]);
   const { json: told } = await rig.admin('GET', `/api/v1/rollouts/${id}/events`);
   expect(told.events.filter(({ type }: { type: string }) => type === 'rollout.push_joined')).toHaveLength(2);
-  await timePasses(10);
+  await timePasses(60);
   expect(await due()).toEqual([id]);
 });
 
@@ -80,13 +80,13 @@ test('a digest that only a later event knows becomes the rollout’s, and is kno
 
 test('another digest is another push: it takes the place of the one that waits, and no longer than that would have', async () => {
   const first = await registryEvent('a');
-  await timePasses(6);
+  await timePasses(40);
   const second = await registryEvent('b');
   expect([first.json.outcome, second.json.outcome]).toEqual(['started', 'superseding']);
   const [old, waiting] = await rollouts();
   expect(old).toMatchObject({ id: first.json.rollout_id, status: 'superseded' });
   expect(waiting).toMatchObject({ id: second.json.rollout_id, status: 'pending', digest: digestOf('b') });
-  expect(waiting?.gathers).toBeLessThan(5);
+  expect(waiting?.gathers).toBeLessThan(30);
 });
 
 test('a tag that is moved back while it waits goes where it was moved last', async () => {
@@ -99,7 +99,7 @@ test('a tag that is moved back while it waits goes where it was moved last', asy
 
 test('nothing is joined to a rollout that has been started', async () => {
   const { json } = await hubCall();
-  await timePasses(10);
+  await timePasses(60);
   const [claimed] = await claimPending(rig.database.pool, 100, 60_000);
   await markStarted(rig.database.pool, { ...claimed!, id: json.rollout_id as string }, 'run');
   expect((await hubCall()).json.outcome).toBe('superseding');
@@ -108,10 +108,10 @@ test('nothing is joined to a rollout that has been started', async () => {
 test('nothing is joined to a rollout that is being started, though the clock of whoever joins stands a moment before', async () => {
   const { json } = await hubCall();
   const id = json.rollout_id as string;
-  await timePasses(10);
+  await timePasses(60);
   expect(await due()).toEqual([id]);
   // As a transaction sees it that began before the time was over and waited for the tag since.
-  await timePasses(-10);
+  await timePasses(-60);
   expect((await hubCall()).json.outcome).toBe('superseding');
   expect((await rollouts()).map((one) => one.id)).toContain(id);
 });

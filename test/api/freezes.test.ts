@@ -62,7 +62,7 @@ describe('a freeze', () => {
       ...{ created_at: expect.any(String), created_by: 'token:a-operator', changed_at: null, changed_by: null },
       ...{ lifted_at: null, lifted_by: null },
     });
-    expect(Math.abs(Date.parse(made.json.starts_at) - Date.now())).toBeLessThan(10_000);
+    expect(Math.abs(Date.parse(made.json.starts_at) - Date.now())).toBeLessThan(120_000);
     expect((await rig.admin('GET', `${FREEZES}/${made.json.id}`)).json).toEqual(made.json);
   });
 
@@ -304,7 +304,7 @@ describe('the command', () => {
     );
     const [row] = (await rig.admin('GET', FREEZES)).json.freezes;
     expect(row).toMatchObject({ reason: 'year end', binds: 'all', image_pattern: 'redis:*', fleet_id: 'shops' });
-    expect(Math.abs(Date.parse(row.ends_at) - Date.now() - 3 * DAY_MS)).toBeLessThan(10_000);
+    expect(Math.abs(Date.parse(row.ends_at) - Date.now() - 3 * DAY_MS)).toBeLessThan(120_000);
     expect(made).toMatchObject({
       code: 0,
       out: expect.stringMatching(

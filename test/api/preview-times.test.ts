@@ -34,7 +34,7 @@ test('without windows and freezes batches come after delays and soaks, and the f
   const { plan } = await preview();
   expect(plan).toMatchObject({ on_failure: 'pause', windows: [], catch_up_until: null });
   const starts = plan.batches.map((batch: any) => secondsFromNow(batch.starts_at));
-  for (const [index, seconds] of [0, 700, 1400].entries()) expect(Math.abs(starts[index] - seconds)).toBeLessThan(30);
+  for (const [index, seconds] of [0, 700, 1400].entries()) expect(Math.abs(starts[index] - seconds)).toBeLessThan(120);
   expect(plan.batches.map((batch: any) => [batch.waits_for, batch.told_by === batch.starts_at])).toEqual(
     Array.from({ length: 3 }, () => [null, true]),
   );
@@ -47,7 +47,7 @@ test('batches come after the age that a push must have, which is said, as is for
   await fleet(20);
   const { plan } = await preview();
   expect(plan).toMatchObject({ min_age_seconds: 86_400, platforms });
-  expect(Math.abs(secondsFromNow(plan.batches[0].starts_at) - 86_400)).toBeLessThan(30);
+  expect(Math.abs(secondsFromNow(plan.batches[0].starts_at) - 86_400)).toBeLessThan(120);
 });
 
 test('windows are described, and a batch waits for the last zone of its devices', async () => {
@@ -61,7 +61,7 @@ test('windows are described, and a batch waits for the last zone of its devices'
   const [batch] = plan.batches;
   expect(batch.waits_for).toBe('maintenance window');
   expect(Date.parse(batch.told_by) - Date.parse(batch.starts_at)).toBe(7 * DAY_MS - 14 * 3_600_000);
-  expect(Math.abs(secondsFromNow(batch.starts_at) - 3 * 3600)).toBeLessThan(120);
+  expect(Math.abs(secondsFromNow(batch.starts_at) - 3 * 3600)).toBeLessThan(600);
   expect(Date.parse(plan.earliest_end)).toBe(Date.parse(batch.told_by) + batch.soak_seconds * 1000);
 });
 

@@ -67,7 +67,7 @@ test('two pushes that nothing but their time tells apart are two, each replayed 
     expect((await replayNewest('quay')).json.outcome).toBe('duplicate');
     // The later push has the row of the one before, and is listed when it came.
     const { json: list } = await rig.admin('GET', '/api/v1/webhook-deliveries?source=quay');
-    expect(Date.parse(list.webhook_deliveries[0].received_at)).toBeGreaterThan(Date.now() - 60_000);
+    expect(Date.parse(list.webhook_deliveries[0].received_at)).toBeGreaterThan(Date.now() - 1_800_000);
     await rig.database.pool.query(
       `update webhook_deliveries set received_at = received_at - interval '1 hour', last_received_at = last_received_at - interval '1 hour'`,
     );

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Pool } from 'pg';
@@ -14,6 +14,7 @@ import { startStack, type Stack } from '../../src/dev/stack';
 import { mountSmallDisk, type SmallDisk } from './disk';
 import { startLink, type Link } from './link';
 import { observe } from '../model/observe';
+import { removeDirectory } from '../support/remove-directory';
 import { observeReports } from './observe-reports';
 import { ways, type Way } from './plan';
 
@@ -97,6 +98,6 @@ export async function withPlace<T>(
     disk?.unmount();
     removePlaceOf(directory);
     if (keep) note(`the logs are in ${directory}`);
-    else rmSync(directory, { recursive: true, force: true });
+    else await removeDirectory(directory);
   }
 }

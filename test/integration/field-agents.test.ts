@@ -44,7 +44,7 @@ describe.each(['first', 'late'] as const)('agents of the %s generation', (genera
     until(async () => {
       for (const agent of agents) await agent.turn();
       return holds();
-    }, 60_000);
+    }, 120_000);
   const all = (tag: string): string[] => agents.map(() => `${repository}:${tag}`);
   const running = (): string[] => agents.flatMap((agent) => agent.images());
   const runsEverywhere = (tag: string): boolean => JSON.stringify(running()) === JSON.stringify(all(tag));
@@ -70,7 +70,7 @@ describe.each(['first', 'late'] as const)('agents of the %s generation', (genera
     await stack.policy({
       ...{ image_pattern: `${repository}:*`, update_strategy: 'staged', batch_delay_seconds: 0, min_sample: 1 },
       batches: [{ count: 1 }, { percent: 100 }],
-      health: { timeout_seconds: 8, soak_seconds: 1 },
+      health: { timeout_seconds: 20, soak_seconds: 1 },
       rollback_timeout_seconds: 60,
     });
     const made = await stack.call('POST', '/provisioning-keys', {

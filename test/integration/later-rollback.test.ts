@@ -219,7 +219,7 @@ test('one device is put back while the rollout runs, which goes on without it, a
   const after = await fleetwave('rollback', id, '--device', second ?? '');
   expect([after.code, after.out]).toEqual([0, 'rollback: puts the device back, as a workflow of its own\n']);
   expect((await putBack(second)).status).toBe(409);
-  await until(async () => (await parts(id)).get(second ?? '')?.status === 'rolled_back', 30_000);
+  await until(async () => (await parts(id)).get(second ?? '')?.status === 'rolled_back');
   expect(await target(second ?? '')).toEqual(previous(second));
   expect((await putBack(second)).body['detail']).toBe('rollback: it is back on its previous image already');
   expect(await rolloutOf(id)).toMatchObject({ status: 'completed', counts: { healthy: 3, rolled_back: 2 } });
@@ -241,7 +241,7 @@ test('advance --all makes the batches that are left one, and retry tells a faile
   stack.play(devices);
   const { body } = await stack.push('acme/onward', '2');
   const id = String(body['rollout_id']);
-  await until(async () => (await statusOf(id))['waiting_for'] === 'the delay before batch 2', 30_000);
+  await until(async () => (await statusOf(id))['waiting_for'] === 'the delay before batch 2');
   const [broken] = [...(await parts(id)).values()].filter((part) => part.batch === 1);
   const uuid = broken?.device_uuid ?? '';
   const { apiKey } = devices.find((device) => device.uuid === uuid) ?? { apiKey: '' };
@@ -253,7 +253,7 @@ test('advance --all makes the batches that are left one, and retry tells a faile
   expect(word.status).toBe(202);
   await until(async () => (await parts(id)).get(uuid)?.status === 'failed');
   expect(await fleetwave('retry', id)).toMatchObject({ code: 0, out: 'retry: tells the failed devices again\n' });
-  await until(async () => (await parts(id)).get(uuid)?.status === 'completed', 30_000);
+  await until(async () => (await parts(id)).get(uuid)?.status === 'completed');
 
   expect((await fleetwave('advance', id, '--all')).code).toBe(0);
   await stack.reaches(id, ['completed']);

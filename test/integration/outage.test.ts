@@ -44,7 +44,7 @@ test('with PostgreSQL down a push gets 503 with Retry-After; with it back the AP
     ...hasty,
     image_pattern: 'redis:*',
     batches: [{ percent: 10 }, { percent: 100 }],
-    batch_delay_seconds: 5,
+    batch_delay_seconds: 20,
   });
   const rolloutId = String((await stack.push('redis', '7.6-alpine')).body['rollout_id']);
   // The first batch has passed, the second is still to come: there is work on both sides of the outage.

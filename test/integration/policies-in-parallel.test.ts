@@ -35,7 +35,7 @@ async function devicesOf(rolloutId: string): Promise<string[]> {
 test('two policies with disjoint fleets: one push, two rollouts in progress at once, both completed, one workflow each', async () => {
   const image_pattern = 'acme/parallel:*';
   // Each holds its first batch for some seconds, so that both must be seen under way together.
-  const soaking = { ...hasty, image_pattern, health: { timeout_seconds: 120, soak_seconds: 4 } };
+  const soaking = { ...hasty, image_pattern, health: { timeout_seconds: 120, soak_seconds: 10 } };
   const shops = await stack.policy({ ...soaking, fleet_id: 'shops' });
   const vehicles = await stack.policy({ ...soaking, fleet_id: 'vehicles' });
   const inShops = await inFleet('shops', 4, 'acme/parallel:1');
@@ -52,7 +52,7 @@ test('two policies with disjoint fleets: one push, two rollouts in progress at o
   const [first = '', second = ''] = results.map((result) => result.rollout_id);
 
   const statuses = (): Promise<string[]> => Promise.all([stack.rolloutStatus(first), stack.rolloutStatus(second)]);
-  await until(async () => (await statuses()).every((one) => one === 'in_progress'), 30_000);
+  await until(async () => (await statuses()).every((one) => one === 'in_progress'));
   await stack.reaches(first, ['completed']);
   await stack.reaches(second, ['completed']);
 

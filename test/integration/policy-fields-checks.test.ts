@@ -46,7 +46,7 @@ const reasons = async (id: string): Promise<(string | null)[]> => {
   return (body['devices'] as { reason: string | null }[]).map(({ reason }) => reason);
 };
 async function becomesReason(id: string, text: string): Promise<void> {
-  await until(async () => (await reasons(id)).some((reason) => reason?.includes(text)), 30_000);
+  await until(async () => (await reasons(id)).some((reason) => reason?.includes(text)));
 }
 async function say(device: DeviceCredentials, body: object): Promise<void> {
   const answer = await fetch(`${stack.apiUrl}/api/v1/device/${device.uuid}/health`, {
@@ -69,7 +69,7 @@ describe('tcp', () => {
 
   test('checks that do not hold until the deadline fail the batch, which is put back, and say why', async () => {
     const port = await freePort('127.0.0.2');
-    const { id, fleet } = await running('tcp-late', [{ kind: 'tcp', port }], ['127.0.0.2'], { timeout_seconds: 5 });
+    const { id, fleet } = await running('tcp-late', [{ kind: 'tcp', port }], ['127.0.0.2'], { timeout_seconds: 20 });
     const { batches } = await stack.becomes(id, 'rolling_back');
     expect(batches).toMatchObject([
       { explanation: expect.stringMatching(/1 of 1 devices of this batch failed .*: 1 HealthCheckFailed$/) },

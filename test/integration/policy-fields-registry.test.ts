@@ -100,7 +100,7 @@ test('min_age_seconds: a push waits until it is that old, and gives its place to
 });
 
 test('min_age_seconds: once it is that old, it is resolved and goes out', async () => {
-  const { starts, fleet } = await policyOf('aged', { min_age_seconds: 5 });
+  const { starts, fleet } = await policyOf('aged', { min_age_seconds: 20 });
   const id = await starts('only-arm64');
   await stack.waitsFor(id, 'to be as old as its policy asks');
   await stack.counts(id, { told: 1 });

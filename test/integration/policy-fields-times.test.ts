@@ -160,7 +160,7 @@ test('batch_delay_seconds comes between two batches', async () => {
 
 describe('health', () => {
   test('timeout_seconds: a device that says nothing in that time is unreachable, one that does not get there timed out', async () => {
-    const health = { timeout_seconds: 3, soak_seconds: 0 };
+    const health = { timeout_seconds: 20, soak_seconds: 0 };
     const { id, fleet } = await rollOut('timeout', { health, max_failure_rate: 1 }, 2);
     await stack.counts(id, { told: 2 });
     await stack.report(fleet[0] as DeviceCredentials, 'created');

@@ -107,18 +107,18 @@ test('a batch waits for its own delay and soaks its own time, where it has them'
   await stack.policy({
     ...hasty,
     image_pattern: 'acme/times:*',
-    batches: [{ count: 1, soak_seconds: 4 }, { count: 1, delay_seconds: 3 }, { percent: 100 }],
+    batches: [{ count: 1, soak_seconds: 4 }, { count: 1, delay_seconds: 15 }, { percent: 100 }],
   });
   stack.play(await stack.devices(Array.from({ length: 3 }, () => appWith('acme/times:1'))));
   const { batches } = await rollout(await rolloutOf('acme/times', '2'));
   expect(batches.map(({ delay_seconds, soak_seconds }) => [delay_seconds, soak_seconds])).toEqual([
     [null, 4],
-    [3, null],
+    [15, null],
     [null, null],
   ]);
   const at = (time: string): number => Date.parse(time) / 1000;
   const [first, second, third] = batches as [Batch, Batch, Batch];
   expect(at(first.ended_at) - at(first.started_at)).toBeGreaterThanOrEqual(4);
-  expect(at(second.started_at) - at(first.ended_at)).toBeGreaterThanOrEqual(3);
-  expect(at(third.started_at) - at(second.ended_at)).toBeLessThan(2);
+  expect(at(second.started_at) - at(first.ended_at)).toBeGreaterThanOrEqual(15);
+  expect(at(third.started_at) - at(second.ended_at)).toBeLessThan(15);
 });

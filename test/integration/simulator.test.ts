@@ -25,7 +25,7 @@ const profile = Profile.parse({
     silent: { percent: 5 },
     rejects: { percent: 10 },
     reverts: { percent: 10, after_seconds: 3 },
-    late_joiner: { percent: 10, after_seconds: 5 },
+    late_joiner: { percent: 10, after_seconds: 20 },
     wrong_digest: { percent: 10 },
   },
 });
@@ -36,7 +36,7 @@ test('a rollout to a simulated fleet ends for each device as the rules say about
     update_strategy: 'staged',
     batches: [{ percent: 100 }],
     batch_delay_seconds: 0,
-    health: { timeout_seconds: 25, soak_seconds: 5 },
+    health: { timeout_seconds: 60, soak_seconds: 15 },
     on_failure: 'continue',
     max_failure_rate: 1,
     offline: { catch_up_hours: 1 },
@@ -83,7 +83,7 @@ test('a rollout to a simulated fleet ends for each device as the rules say about
   };
   const same = (found: object) =>
     Object.entries(expected).every(([name, end]) => (found as Record<string, string>)[name] === end);
-  await until(async () => same(await ends()), 120_000).catch(() => undefined);
+  await until(async () => same(await ends()), 240_000).catch(() => undefined);
   expect(await ends()).toEqual(expected);
   expect(simulation.summary()).toMatchObject({ devices: 20, silent: 1 });
 });

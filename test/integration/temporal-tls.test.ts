@@ -75,8 +75,8 @@ test('API, worker and their health checks reach a Temporal that asks for a certi
   const port = await freePort();
   start('worker');
   start('api', { PORT: String(port) });
-  await until(() => isHealthy('worker'), 60_000);
-  expect(await isHealthy('api', { ...environment, PORT: String(port) })).toBe(true);
+  await until(() => isHealthy('worker'));
+  await until(() => isHealthy('api', { ...environment, PORT: String(port) }));
   const readiness = (await (await fetch(`http://127.0.0.1:${port}/readyz`)).json()) as { checks: object };
   expect(readiness.checks).toMatchObject({ postgres: 'ok', temporal: 'ok' });
   // It is the certificate that lets them in.

@@ -16,7 +16,7 @@ beforeAll(async () => {
   machines = await startTwoMachines();
   ({ first, second } = machines);
   await machines.stack.policy({ ...hasty, image_pattern: 'redis:*' });
-}, 120_000);
+}, 600_000);
 afterAll(async () => {
   await machines.close();
 });

@@ -68,7 +68,7 @@ function whileAlive(sleep: Promise<void>, problem: (startedAt: number) => Error 
 /** Real time that may go by while activities are under way, on a machine that has much else to do: longer, and something hangs. */
 const HANGS_MS = 600_000;
 /** Real time that may go by without one: longer, and the server has lost a workflow task (see tools/test-server). */
-const STANDS_STILL_MS = 15_000;
+const STANDS_STILL_MS = 60_000;
 const REST_MS = 1500;
 const RECHECK_MS = 400;
 

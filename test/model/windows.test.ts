@@ -5,7 +5,7 @@ import { scenariosWith } from './scenario';
 let sequences: Sequences;
 beforeAll(async () => {
   sequences = await createSequences(scenariosWith({ windows: true }));
-}, 120_000);
+}, 600_000);
 afterAll(() => sequences.close());
 
 test('the same where devices may be told at some times only', () => sequences.play());

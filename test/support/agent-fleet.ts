@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startRegistry, type RegistryServer } from '../../src/dev/registry';
@@ -7,6 +7,7 @@ import { Cleanups } from './cleanups';
 import { until } from './outage';
 import { startHoldingRelay, type HoldingRelay } from './holding-relay';
 import { startPodman, type Podman } from './podman';
+import { removeDirectory } from './remove-directory';
 import { startTestStack, type TestStack } from './stack-fixture';
 
 /** Everything real: the stack, Debian's registry that notifies it, Podman, and agents as processes. */
@@ -46,10 +47,7 @@ export async function startAgentFleet(options: FleetOptions = {}): Promise<Agent
 
 async function build({ auth }: FleetOptions, cleanups: Cleanups): Promise<AgentFleet> {
   const directory = mkdtempSync(join(tmpdir(), 'fleetwave-agents-'));
-  cleanups.add(() => {
-    rmSync(directory, { recursive: true, force: true });
-    return Promise.resolve();
-  });
+  cleanups.add(() => removeDirectory(directory));
   const stack = await startTestStack();
   cleanups.add(() => stack.close());
   const registry = await startRegistry({
@@ -77,7 +75,7 @@ async function build({ auth }: FleetOptions, cleanups: Cleanups): Promise<AgentF
       for (const agent of made) await agent.start();
       return made;
     },
-    allRun: (agents, version, timeoutMs = 60_000) =>
+    allRun: (agents, version, timeoutMs = 120_000) =>
       until(async () => {
         const found = await Promise.all(agents.map(versions));
         return found.every((running) => running.length === 1 && running[0] === version);

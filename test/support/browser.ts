@@ -18,7 +18,7 @@ const FLAGS = [
 ];
 
 /** A page of the Temporal UI takes 1 to 4 s on two idle cores, and several times that beside other tests. */
-const PATIENCE_MS = 45_000;
+const PATIENCE_MS = 90_000;
 
 export interface TestBrowser {
   page: Page;

@@ -25,7 +25,7 @@ export interface Cell {
   second: Snapshot;
   /** Thirty hours later. */
   later: Snapshot;
-  /** A minute after a resume that came then, which only one that was paused heeds. */
+  /** Ten minutes after a resume that came then, which only one that was paused heeds. */
   released: Snapshot;
   /** Sent the second time, Temporal said that the workflow had ended. */
   secondRefused: boolean;
@@ -43,16 +43,17 @@ export async function playCells(rig: WorkflowRig): Promise<Cell[]> {
       await rig.env.sleep(time);
       return each(snapshot);
     };
-    await rig.env.sleep('30s');
+    // Between two looks of whoever is queued, at 900 s and 1860 s: the other clocks have an hour, so that nothing else happens.
+    await rig.env.sleep('1000s');
     await each(({ handle }, index) => waysInto[plays[index]!.status].bring?.(handle) ?? Promise.resolve());
-    const before = await after('30s');
+    const before = await after('2m');
     await send();
-    const first = await after('20s');
+    const first = await after('2m');
     const refused = (await send()).map((sent) => !sent);
-    const second = await after('20s');
+    const second = await after('2m');
     const later = await after('30h');
     await each(({ handle }) => sendTo(handle, 'resume'));
-    const released = await after('60s');
+    const released = await after('10m');
     await each(({ handle }) => sendTo(handle, 'cancel'));
     // One after another: each unlocks the clock, which the server takes from one at a time.
     for (const { handle } of stories) await handle.result();

@@ -104,7 +104,7 @@ export async function startFieldStack(): Promise<FieldStack> {
     rollout: (id) => get(`/rollouts/${id}`),
     status: (id) => get(`/rollouts/${id}/status`),
     async becomes(id, status) {
-      await until(async () => (await field.rollout(id)).status === status, 45_000).catch(async () => {
+      await until(async () => (await field.rollout(id)).status === status, 120_000).catch(async () => {
         throw new Error(
           `rollout is not ${status}: ${JSON.stringify([await field.rollout(id), await field.status(id)])}`,
         );
@@ -114,12 +114,12 @@ export async function startFieldStack(): Promise<FieldStack> {
     async counts(id, wanted) {
       const reached = (counts: Record<string, number>): boolean =>
         Object.entries(wanted).every(([name, devices]) => (counts[name] ?? 0) >= devices);
-      await until(async () => reached((await field.rollout(id)).counts), 30_000).catch(async () => {
+      await until(async () => reached((await field.rollout(id)).counts)).catch(async () => {
         throw new Error(`counts are not ${JSON.stringify(wanted)}: ${JSON.stringify(await field.rollout(id))}`);
       });
     },
     async waitsFor(id, text) {
-      await until(async () => (await field.status(id)).waiting_for?.includes(text) === true, 30_000).catch(async () => {
+      await until(async () => (await field.status(id)).waiting_for?.includes(text) === true).catch(async () => {
         throw new Error(`rollout does not wait for ${text}: ${JSON.stringify(await field.status(id))}`);
       });
       return field.status(id);

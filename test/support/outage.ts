@@ -43,8 +43,8 @@ export function recordingLogger(): { log: Logger; lines: { level: string; msg: s
   return { log: pino({ level: 'info', formatters: { level: (label) => ({ level: label }) } }, sink), lines };
 }
 
-/** Looks again until it holds. */
-export async function until(holds: () => Promise<boolean>, timeoutMs = 20_000): Promise<void> {
+/** Looks again until it holds. The limit ends a test that hangs, and is no measure: a slow machine needs most of it. */
+export async function until(holds: () => Promise<boolean>, timeoutMs = 60_000): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!(await holds())) {
     if (Date.now() > deadline) throw new Error(`still not so after ${String(timeoutMs)} ms: ${holds.toString()}`);

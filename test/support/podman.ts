@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { loadConfig } from '../../src/config';
 import { findOnPath } from '../../src/dev/find-on-path';
 import { startProcess, waitUntilReady } from '../../src/dev/managed-process';
+import { removeDirectory } from './remove-directory';
 
 const run = promisify(execFile);
 
@@ -70,7 +71,7 @@ export async function startPodman(insecureRegistries: readonly string[]): Promis
     env,
   });
   const podman = async (...args: string[]) => (await run('podman', [...global, ...args], { env })).stdout;
-  await waitUntilReady(service, 20_000, () => Promise.resolve(existsSync(socket)));
+  await waitUntilReady(service, 60_000, () => Promise.resolve(existsSync(socket)));
   return {
     socket,
     podman,
@@ -92,7 +93,7 @@ export async function startPodman(insecureRegistries: readonly string[]): Promis
       await podman('rm', '--all', '--force', '--time', '1').catch(() => undefined);
       await service.stop('SIGTERM', 5000);
       // Podman's own clearing up after each container may still be writing there.
-      rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+      await removeDirectory(directory);
     },
   };
 }

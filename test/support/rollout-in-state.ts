@@ -18,7 +18,7 @@ const HOUR = 3600;
 const slow: FakeWorld = {
   batches: [5, 5],
   retried: 1,
-  rules: { soakSeconds: HOUR, healthTimeoutSeconds: 600, rollbackTimeoutSeconds: 2 * HOUR },
+  rules: { soakSeconds: HOUR, healthTimeoutSeconds: 4 * HOUR, rollbackTimeoutSeconds: 2 * HOUR },
   health: ({ seconds, soakSeconds }) =>
     seconds < soakSeconds ? { health_checking: 4, failed: 1 } : { completed: 4, failed: 1 },
   soakDue: ({ seconds, soakSeconds }) => (seconds < soakSeconds ? soakSeconds - seconds : null),

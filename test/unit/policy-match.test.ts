@@ -146,7 +146,7 @@ describe('a glob', () => {
     const started = performance.now();
     expect(globMatches('*a'.repeat(256), 'a'.repeat(511) + 'b')).toBe(false);
     expect(globMatches('**a*'.repeat(128) + 'c', 'a'.repeat(511) + 'b')).toBe(false);
-    expect(performance.now() - started).toBeLessThan(1000);
+    expect(performance.now() - started).toBeLessThan(10_000);
   });
 });
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { FakeActivities, FakeWorld } from '../support/fake-activities';
+import { until } from '../support/outage';
 import { createWorkflowRig, type WorkflowRig } from '../support/workflow-rig';
 
 /** Devices that pass with their batch and break while nothing is being told. */
@@ -39,8 +40,8 @@ describe.each([
       await env.sleep('10m');
       expect(await handle.query('status')).toMatchObject({ waiting_for: waitsFor });
       await handle.signal('health', {});
-      // Time runs on at once while a result is waited for, also past what the signal has set off.
-      await env.sleep('1m');
+      // Before the result is waited for: time runs on at once then, also past what the signal has set off.
+      await until(() => Promise.resolve(fake.of('restoreDevices').length > 0));
       expect(await handle.result()).toMatchObject({
         status: 'rolled_back',
         reason: expect.stringContaining('5 of 10 devices attempted so far failed (50 %)'),

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { FakeWorld } from '../support/fake-activities';
+import { until } from '../support/outage';
 import { createWorkflowRig, type WorkflowRig } from '../support/workflow-rig';
 
 let rig: WorkflowRig;
@@ -77,7 +78,7 @@ describe('retry', () => {
       await env.sleep('200s');
       told = true;
       await handle.signal('retry', { actor: 'ana' });
-      await env.sleep('10s');
+      await until(() => Promise.resolve(fake.of('retryDevices').length > 0));
       expect(fake.of('retryDevices').map(({ input }) => input)).toEqual([expect.objectContaining({ attempt: null })]);
       expect(await handle.result()).toMatchObject({ status: 'completed', reason: '20 of 20 healthy' });
     });
@@ -91,7 +92,7 @@ describe('retry', () => {
       await env.sleep('5h');
       expect(fake.of('retryDevices')).toHaveLength(0);
       await handle.signal('resume');
-      await env.sleep('5s');
+      await until(() => Promise.resolve(fake.of('retryDevices').length > 0));
       expect(fake.of('retryDevices')).toHaveLength(1);
       expect(await handle.result()).toMatchObject({ status: 'completed' });
     });

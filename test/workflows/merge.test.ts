@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { comesTo } from '../support/comes-to';
 import type { FakeActivities, FakeWorld } from '../support/fake-activities';
+import { until } from '../support/outage';
 import { createWorkflowRig, type WorkflowRig } from '../support/workflow-rig';
 
 let rig: WorkflowRig;
@@ -28,8 +30,7 @@ describe('advance {"to": "all"}', () => {
       await env.sleep('2h');
       expect(await handle.query('status')).toMatchObject({ waiting_for: 'the delay before batch 2', batches: 4 });
       await handle.signal('advance', { to: 'all', actor: 'ana' });
-      await env.sleep('10s');
-      expect(await handle.query('status')).toMatchObject({ status: 'in_progress', batch: 2, batches: 2 });
+      await comesTo(handle, { status: 'in_progress', batch: 2, batches: 2 });
       expect(await handle.result()).toMatchObject(everybody);
       expect(told(fake)).toEqual([1, 2]);
       expect(fake.of('mergeBatches').map(({ input }) => input)).toEqual([expect.objectContaining({ actor: 'ana' })]);
@@ -38,10 +39,10 @@ describe('advance {"to": "all"}', () => {
   });
 
   it('in the soak of a batch ends that, then makes the rest one', async () => {
-    await rig.tell(world, async ({ handle, fake, env }) => {
-      await env.sleep('60s');
+    await rig.tell(world, async ({ handle, fake }) => {
+      await comesTo(handle, { waiting_for: 'health of 1 device' });
       await handle.signal('advance', { to: 'all' });
-      await env.sleep('10s');
+      await until(() => Promise.resolve(told(fake).length > 1));
       expect(told(fake)).toEqual([1, 2]);
       expect(await handle.query('status')).toMatchObject({ batches: 2 });
       expect(await handle.result()).toMatchObject(everybody);
@@ -54,11 +55,10 @@ describe('advance {"to": "all"}', () => {
       delays: [24 * HOUR, null, null, null],
       rules: { ...world.rules, requiresApproval: true },
     };
-    await rig.tell(manual, async ({ handle, fake, env }) => {
-      await env.sleep('60s');
+    await rig.tell(manual, async ({ handle, fake }) => {
+      await comesTo(handle, { waiting_for: 'the delay before batch 1' });
       await handle.signal('advance', { to: 'all' });
-      await env.sleep('60s');
-      expect(await handle.query('status')).toMatchObject({ status: 'awaiting_approval' });
+      await comesTo(handle, { status: 'awaiting_approval' });
       await handle.signal('approve');
       expect(await handle.result()).toMatchObject(everybody);
       expect(told(fake)).toEqual([1]);
@@ -66,8 +66,8 @@ describe('advance {"to": "all"}', () => {
   });
 
   it('in the last batch has nothing to make one of', async () => {
-    await rig.tell({ ...world, batches: [3] }, async ({ handle, fake, env }) => {
-      await env.sleep('60s');
+    await rig.tell({ ...world, batches: [3] }, async ({ handle, fake }) => {
+      await comesTo(handle, { waiting_for: 'health of 3 devices' });
       await handle.signal('advance', { to: 'all' });
       expect(await handle.result()).toMatchObject({ status: 'completed' });
       expect([told(fake), fake.of('mergeBatches')]).toEqual([[1], []]);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { comesTo } from '../support/comes-to';
 import { createWorkflowRig, type WorkflowRig } from '../support/workflow-rig';
 
 let rig: WorkflowRig;
@@ -33,8 +34,8 @@ it('a paused rollout whose devices a newer image took is not stuck: it ends as s
     health: () => ({ updating: 5 }),
     overall: () => (taken ? { superseded: 5 } : { updating: 5 }),
   };
-  await rig.tell(paused, async ({ handle, env }) => {
-    await env.sleep('10s');
+  await rig.tell(paused, async ({ handle }) => {
+    await comesTo(handle, { waiting_for: 'health of 5 devices' });
     await handle.signal('pause');
     taken = true;
     await handle.signal('health', {});

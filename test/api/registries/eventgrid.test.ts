@@ -146,7 +146,7 @@ test('a full batch of 5,000 is taken whole', async () => {
   }));
   const reply = await deliver(events);
   expect([reply.status, reply.json.results?.length]).toEqual([202, 5000]);
-}, 180_000);
+}, 600_000);
 
 test.each<[string, object, string]>([
   ['a deleted image', event({ eventType: 'Microsoft.ContainerRegistry.ImageDeleted' }), 'delete'],

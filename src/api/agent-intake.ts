@@ -15,8 +15,8 @@ export interface GatheredReport extends Report {
 export interface AgentIntake {
   polls: Gatherer<string, PolledState | null>;
   keys: Gatherer<string, DeviceKeys | null>;
-  /** Taken means committed. */
-  reports: Gatherer<GatheredReport, 'taken'>;
+  /** Taken means committed; refused, that not the device's present and proven key was sent. */
+  reports: Gatherer<GatheredReport, 'taken' | 'refused'>;
   words: Gatherer<HealthWord, 'taken'>;
 }
 
@@ -32,12 +32,13 @@ export function createAgentIntake(pool: Pool, watcher: Pick<BatchWatcher, 'touch
   return {
     polls: createGatherer({ ...read, work: (uuids) => inOrder(uuids, readPolledStates(pool, uuids)) }),
     keys: createGatherer({ ...read, work: (uuids) => inOrder(uuids, readDeviceKeys(pool, uuids)) }),
-    reports: createGatherer<GatheredReport, 'taken'>({
+    reports: createGatherer<GatheredReport, 'taken' | 'refused'>({
       ...written,
       bytesOf: ({ bytes }) => bytes,
       work: async (reports) => {
-        watcher.touched(await acceptReports(pool, reports));
-        return reports.map(() => 'taken');
+        const { touches, refused } = await acceptReports(pool, reports);
+        watcher.touched(touches);
+        return reports.map(({ deviceUuid }) => (refused.has(deviceUuid.toLowerCase()) ? 'refused' : 'taken'));
       },
     }),
     words: createGatherer<HealthWord, 'taken'>({

@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { jsonBody, KIB, MIB } from './body';
 import type { ApiDeps } from './deps';
-import { assertDevice } from './device-auth';
+import { assertDevice, NO_KEY } from './device-auth';
 import { CheckName } from './check-fields';
 import { text, Uuid, UuidParams } from './fields';
 import { pollUntilNews, PollQuery } from './long-poll';
+import { hashSecret } from './operators';
 import { HttpProblem } from './problem';
 import { route, type Route } from './route';
 
@@ -123,17 +124,23 @@ export function agentRoutes(deps: ApiDeps): Route[] {
       answers: { 200: { description: 'Taken', schema: z.object({ status: z.literal('ok') }) } },
       handle: async ({ body, bodyText, deviceKey }) => {
         const [uuid, report] = onlyEntry(body);
-        await assertDevice(pool, await intake.keys.add(uuid), deviceKey);
-        lastSeen.mark(uuid);
         const { apps, version, ...info } = report;
-        // A report without `apps` says nothing about them; `{}` says that nothing runs.
-        await intake.reports.add({
+        const given = {
           deviceUuid: uuid,
+          // A report without `apps` says nothing about them; `{}` says that nothing runs.
           apps: apps ?? undefined,
           version: version ?? null,
           info,
           bytes: bodyText.length,
-        });
+        };
+        const isTaken =
+          deviceKey !== NO_KEY && (await intake.reports.add({ ...given, keyHash: hashSecret(deviceKey) })) === 'taken';
+        if (!isTaken) {
+          // Its last key, its new one for the first time, none, or a wrong one: a look of its own tells them apart.
+          await assertDevice(pool, await intake.keys.add(uuid), deviceKey);
+          await intake.reports.add(given);
+        }
+        lastSeen.mark(uuid);
         metrics.reports.inc({ kind: 'state' });
         return { status: 200, body: { status: 'ok' } };
       },

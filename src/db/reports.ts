@@ -22,23 +22,33 @@ export interface Report {
   apps: unknown;
   version: number | null;
   info: Record<string, unknown>;
+  /** Of the key that was sent; absent where the device has been let in already. */
+  keyHash?: Buffer;
+}
+
+export interface Accepted {
+  touches: Touch[];
+  /** Devices whose report was not taken, because another key than their present one was sent. */
+  refused: Set<string>;
 }
 
 /**
  * Stores reports, one a device at most, and moves the devices on in each active rollout they are part of: one statement where
  * nothing changes, a second for all that do. Both are done when it returns.
  */
-export async function acceptReports(pool: Pool, reports: readonly Report[]): Promise<Touch[]> {
-  const stored = reports.map(({ deviceUuid, apps, version, info }) => ({
+export async function acceptReports(pool: Pool, reports: readonly Report[]): Promise<Accepted> {
+  const stored = reports.map(({ deviceUuid, apps, version, info, keyHash = null }) => ({
+    keyHash,
     deviceUuid,
     apps: apps === undefined ? null : JSON.stringify(apps),
     version,
     info: JSON.stringify(info),
   }));
-  const told = await storeReports(pool, stored);
-  if (told.length === 0) return [];
+  const { told, admitted } = await storeReports(pool, stored);
+  const uuids = reports.map(({ deviceUuid }) => deviceUuid.toLowerCase());
+  const refused = new Set(uuids.filter((uuid) => !admitted.has(uuid)));
   const reported = new Map(reports.map((report) => [report.deviceUuid, asJudged(report)]));
-  return moveJudged(pool, told, async (rows: readonly ToldDevice[]) => {
+  const touches = await moveJudged(pool, told, async (rows: readonly ToldDevice[]) => {
     const judged = rows.flatMap((row) => {
       const report = reported.get(row.deviceUuid);
       const judgement = report === undefined ? null : judgeReported(row, report);
@@ -47,6 +57,7 @@ export async function acceptReports(pool: Pool, reports: readonly Report[]): Pro
     await lookAgain(pool, judged);
     return judged.flatMap(({ row, judgement }) => movesOf(row, judgement));
   });
+  return { touches, refused };
 }
 
 function asJudged({ apps, version, info }: Report): ReportedDevice {

@@ -17,37 +17,59 @@ export interface StoredReport {
   apps: string | null;
   version: number | null;
   info: string;
+  /** Of the key that was sent with it; null where the device has been let in already. */
+  keyHash: Buffer | null;
+}
+
+export interface Stored {
+  /** Where devices are active that said what they run. */
+  told: ToldDevice[];
+  /** Devices that were let in; of the others nothing is stored. */
+  admitted: Set<string>;
 }
 
 /**
- * Stores one report of each of these devices, and reads where they are active: one statement. Where a report says nothing
- * about apps, what is stored stays, which is a statement of its own kind because an insert cannot say so. Rows in the devices'
- * order, so that two groups never wait for each other.
+ * Stores one report of each of these devices whose present and proven key was sent, and reads where they are active: one
+ * statement. Where a report says nothing about apps, what is stored stays, which is a statement of its own kind because an insert
+ * cannot say so. Rows in the devices' order, so that two groups never wait for each other.
  */
-export async function storeReports(pool: Pool, reports: readonly StoredReport[]): Promise<ToldDevice[]> {
+export async function storeReports(pool: Pool, reports: readonly StoredReport[]): Promise<Stored> {
   const keeping = reports.filter(({ apps }) => apps === null);
   const replacing = reports.filter(({ apps }) => apps !== null);
-  if (keeping.length > 0) await store(pool, keeping, 'keep');
-  return replacing.length > 0 ? store(pool, replacing, 'replace') : [];
+  const kept = keeping.length > 0 ? await store(pool, keeping, 'keep') : [];
+  const replaced = replacing.length > 0 ? await store(pool, replacing, 'replace') : [];
+  return {
+    told: replaced.filter(isTold),
+    admitted: new Set([...kept, ...replaced].map(({ admitted }) => admitted)),
+  };
 }
 
-async function store(pool: Pool, reports: readonly StoredReport[], apps: 'keep' | 'replace'): Promise<ToldDevice[]> {
-  const { rows } = await pool.query<ToldDevice>({
+type StoredRow = { admitted: string } & (ToldDevice | { rolloutId: null });
+
+function isTold(row: StoredRow): row is { admitted: string } & ToldDevice {
+  return row.rolloutId !== null;
+}
+
+async function store(pool: Pool, reports: readonly StoredReport[], apps: 'keep' | 'replace'): Promise<StoredRow[]> {
+  const { rows } = await pool.query<StoredRow>({
     // Without a name it is planned each time, which costs more than all else of it.
     name: `store-reports-${apps}`,
-    text: `with saved as (
+    text: `with admitted as materialized (
+       select given.* from unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::bytea[]) as given (device_uuid, apps, version, info, key)
+        where key is null or exists (select from devices d where d.uuid = given.device_uuid and d.api_key_hash = key and d.key_proven and d.is_active)
+     ), saved as (
        insert into device_current_state (device_uuid, apps, version, info, reported_at)
-       select device_uuid, coalesce(apps::jsonb, '{}'), version, info::jsonb, fleetwave.clock()
-         from unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[]) as given (device_uuid, apps, version, info) order by device_uuid
+       select device_uuid, coalesce(apps::jsonb, '{}'), version, info::jsonb, fleetwave.clock() from admitted order by device_uuid
        on conflict (device_uuid) do update
           set ${apps === 'replace' ? 'apps = excluded.apps,' : ''} version = coalesce(excluded.version, device_current_state.version),
               info = device_current_state.info || excluded.info, reported_at = excluded.reported_at
-     ) select ${COLUMNS} from ${JOINED} where ${ACTIVE}`,
+     ) select a.device_uuid as admitted, told.* from admitted a left join (select ${COLUMNS} from ${JOINED} where ${ACTIVE}) told on told."deviceUuid" = a.device_uuid`,
     values: [
       reports.map(({ deviceUuid }) => deviceUuid),
       reports.map((report) => report.apps),
       reports.map(({ version }) => version),
       reports.map(({ info }) => info),
+      reports.map(({ keyHash }) => keyHash),
     ],
   });
   return rows;

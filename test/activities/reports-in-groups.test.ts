@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { hashSecret } from '../../src/api/operators';
 import { acceptReports, acceptWords, type Report } from '../../src/db/reports';
 import { createActivityRig, type ActivityRig } from '../support/activity-rig';
 import { countStatements } from '../support/intake';
@@ -36,7 +37,7 @@ it('takes two statements for any number of devices, each judged by its own repor
   );
   let touches: unknown;
   const statements = await countStatements(rig.pool, async (pool) => {
-    touches = await acceptReports(pool, reports);
+    ({ touches } = await acceptReports(pool, reports));
   });
   expect(statements).toHaveLength(2);
   expect(touches).toEqual([{ rolloutId, batch: 1 }]);
@@ -48,8 +49,25 @@ it('takes two statements for any number of devices, each judged by its own repor
   expect(await rig.count(`device_current_state where info ->> 'memory_mb' = '1'`)).toBe(60);
   const events = `rollout_events where rollout_id = $1 and type in ('device.completed', 'device.failed', 'device.updating')`;
   expect(await rig.count(events, [rolloutId])).toBe(60);
-  expect(await acceptReports(rig.pool, reports)).toEqual([]);
+  expect(await acceptReports(rig.pool, reports)).toEqual({ touches: [], refused: new Set() });
   expect(await rig.count(events, [rolloutId])).toBe(60);
+});
+
+it('stores nothing of a device whose key was not sent, and all of the others in its group', async () => {
+  const { rolloutId, devices } = await told(5);
+  const [good, wrong, unproven, off, silent] = devices as [string, string, string, string, string];
+  await rig.pool.query(`update devices set api_key_hash = sha256(uuid::text::bytea), key_proven = true`);
+  await rig.pool.query('update devices set key_proven = false where uuid = $1', [unproven]);
+  await rig.pool.query('update devices set is_active = false where uuid = $1', [off]);
+  const sent = (device: string, key = device) => ({ ...report(device, NEW), keyHash: hashSecret(key) });
+  const { touches, refused } = await acceptReports(rig.pool, [
+    ...[sent(good), sent(wrong, good), sent(unproven), sent(off)],
+    { ...sent(silent, good), apps: undefined },
+  ]);
+  expect(touches).toEqual([{ rolloutId, batch: 1 }]);
+  expect(refused).toEqual(new Set([wrong, unproven, off, silent]));
+  const { rows } = await rig.pool.query('select device_uuid from device_current_state');
+  expect(rows).toEqual([{ device_uuid: good }]);
 });
 
 it('keeps the apps of a report that says nothing of them, beside others in its group', async () => {

@@ -32,18 +32,24 @@ const MAY_STAY = new Set([
   'superseded',
 ]);
 
-/** A device that proved itself before a newer rollout took it is left to that one when this one is rolled back. */
-function leftToNewer({ rollouts, parts }: Pick<Snapshot, 'rollouts' | 'parts'>): (part: PartFact) => boolean {
+/**
+ * A device that proved itself before a newer rollout took it is left to that one when this one is rolled back, also where the
+ * newer one ended before the device's turn (ADR 25).
+ */
+function leftToNewer({ rollouts, parts, moves }: Snapshot): (part: PartFact) => boolean {
   const order = new Map(rollouts.map(({ id }, index) => [id, index]));
+  const moved = new Set(moves.map(({ rolloutId, device }) => `${rolloutId} ${device}`));
   const newest = new Map<string, number>();
   for (const { device, rolloutId, status } of parts)
-    if (status !== 'skipped') newest.set(device, Math.max(newest.get(device) ?? 0, order.get(rolloutId) ?? 0));
+    if (status !== 'skipped' || moved.has(`${rolloutId} ${device}`))
+      newest.set(device, Math.max(newest.get(device) ?? 0, order.get(rolloutId) ?? 0));
   return ({ device, rolloutId, status, active }) =>
     status === 'completed' && !active && (newest.get(device) ?? 0) > (order.get(rolloutId) ?? 0);
 }
 
-const endedLetsGo: Invariant = ({ rollouts, parts, batches }) => {
-  const isLeft = leftToNewer({ rollouts, parts });
+const endedLetsGo: Invariant = (snapshot) => {
+  const { rollouts, parts, batches } = snapshot;
+  const isLeft = leftToNewer(snapshot);
   return rollouts.flatMap(({ id, status, ended, paused, reason, error }) => {
     if (!ended) return isFinal(status) ? [`${id} is ${status} without an end`] : [];
     return [

@@ -6,8 +6,8 @@ import type { HealthWord } from '../../src/domain/told-device';
 export type { Touch, HealthWord };
 
 /** One device reports. @returns the batches in which it moved. */
-export function acceptReport(pool: Pool, report: Report): Promise<Touch[]> {
-  return acceptReports(pool, [report]);
+export async function acceptReport(pool: Pool, report: Report): Promise<Touch[]> {
+  return (await acceptReports(pool, [report])).touches;
 }
 
 /** One device speaks of its health. */

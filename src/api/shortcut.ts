@@ -7,7 +7,7 @@ import type { Route } from './route';
 
 /**
  * Serves these routes without Express where a request is spelled just as they are, and hands all else to `others`, which has
- * the same routes: a shortcut for what agents ask for thousands of times a second. Express alone is a third of such a
+ * the same routes: a shortcut for what agents ask for thousands of times a second. Express alone is more than half of such a
  * request's time (docs/adr/0024).
  */
 export function withShortcut(routes: readonly Route[], deps: ServeDeps, others: RequestListener): RequestListener {

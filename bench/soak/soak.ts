@@ -40,6 +40,7 @@ export async function soak(place: Place, options: SoakOptions): Promise<SoakFact
     keep(samples);
   };
   const over = new AbortController();
+  place.say(`${devices} devices, pushes for ${minutes} minutes: a line at the end of each, a minute or two apart\n`);
   try {
     const looking = (async () => {
       while (!over.signal.aborted) {

@@ -31,6 +31,7 @@ export interface Repaired extends Shown {
  * to be done twice: the second time finds nothing.
  */
 export async function repair({ config, pool, log, apply, restored, progress }: RepairOptions): Promise<Repaired[]> {
+  progress('Temporal is asked, for ten seconds at most');
   const connection = await connect(config);
   const gateway = createTemporalGateway({ config, log });
   try {

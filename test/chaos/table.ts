@@ -15,12 +15,13 @@ export function drawRuns(results: readonly RunResult[]): string {
     .join('');
 }
 
-/** Which faults were made, in how many runs, and how many of these kept all promises. Markdown. */
+/** Which faults were made, in how many runs, and how many of these kept all promises; and which cannot be made here. Markdown. */
 export function drawTable(results: readonly RunResult[], noDisk: string | null): string {
-  const lines = faultNames.map(([kind, target]) => {
+  const lines = faultNames.flatMap(([kind, target]) => {
     const name = faultName({ kind, ...(target === undefined ? {} : { target }) });
     const affected = results.filter(({ faults }) => faults.includes(name));
     const survived = affected.filter(({ broken }) => broken.length === 0);
+    if (affected.length === 0 && (kind !== 'full disk' || noDisk === null)) return [];
     const made = affected.flatMap(({ faults }) => faults.filter((fault) => fault === name)).length;
     const why = kind === 'full disk' && noDisk !== null ? `not made: ${noDisk}` : String(affected.length);
     return `| ${name} | ${made} | ${why} | ${survived.length} | ${affected.map(({ seed }) => seed).join(' ')} |`;

@@ -36,7 +36,12 @@ export function createHttpClient(baseUrl: string, connections: number): HttpClie
   const start = secure ? httpsRequest : httpRequest;
   const prefix = base.pathname.replace(/\/+$/, '');
   // Brackets are part of an IPv6 address in a URL only.
-  const place = { host: base.hostname.replace(/^\[|\]$/g, ''), ...(base.port === '' ? {} : { port: base.port }) };
+  const place = {
+    host: base.hostname.replace(/^\[|\]$/g, ''),
+    ...(base.port === '' ? {} : { port: base.port }),
+    // For a proxy in between: the device's key goes in a header of its own.
+    ...(base.username === '' ? {} : { auth: [base.username, base.password].map(decodeURIComponent).join(':') }),
+  };
 
   function send({ method, path, headers, body }: ClientRequest): Promise<ClientResponse> {
     return new Promise((resolve, reject) => {

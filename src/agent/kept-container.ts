@@ -3,6 +3,7 @@ import type { Engine } from './engine';
 import { crashBackOffMs } from './rules/next-step';
 import type { ProbeSummary } from './rules/probe-log';
 import type { SeenContainer } from './rules/seen-container';
+import { lastExit } from './rules/trial';
 import type { ServiceState } from './rules/service-report';
 import type { WantedService } from './rules/wanted-service';
 
@@ -35,7 +36,7 @@ export class KeptContainer {
     const first = container.id !== this.#id;
     if (first) this.#begin(container);
     if (container.state !== 'running') return this.#ended(container, wanted, first);
-    if (container.restarts > this.#restarts) this.#crash = `restarted by the engine, exit code ${container.exitCode}`;
+    if (container.restarts > this.#restarts) this.#crash = `restarted by the engine${lastExit(container)}`;
     this.#restarts = container.restarts;
     if (probes?.dead === true) return this.#dead(container, probes.problem);
     const settled = Date.now() - container.startedAtMs >= this.#options.times.settleMs;

@@ -1,13 +1,14 @@
 import { z } from 'zod';
 import { jsonBody, KIB, MIB } from './body';
 import type { ApiDeps } from './deps';
-import { assertDevice, NO_KEY } from './device-auth';
+import { assertDevice } from './device-auth';
 import { CheckName } from './check-fields';
 import { text, Uuid, UuidParams } from './fields';
+import { createKnownKeys } from './known-keys';
 import { pollUntilNews, PollQuery } from './long-poll';
-import { hashSecret } from './operators';
 import { HttpProblem } from './problem';
 import { route, type Route } from './route';
+import { takeReport } from './take-report';
 
 /** Agents add fields from version to version; what is not known is kept as `info`, within the body's limit. */
 const Report = z.looseObject({
@@ -61,6 +62,7 @@ export const Health = z
 /** What agents in the field call: both generations of the protocol, with one key a device. */
 export function agentRoutes(deps: ApiDeps): Route[] {
   const { pool, lastSeen, targetWatch, intake, metrics } = deps;
+  const taking = { pool, intake, lastSeen, knownKeys: createKnownKeys() };
   const keyless = deps.config.FLEETWAVE_LEGACY_AGENTS === 'allow';
   return [
     route({
@@ -125,22 +127,18 @@ export function agentRoutes(deps: ApiDeps): Route[] {
       handle: async ({ body, bodyText, deviceKey }) => {
         const [uuid, report] = onlyEntry(body);
         const { apps, version, ...info } = report;
-        const given = {
-          deviceUuid: uuid,
-          // A report without `apps` says nothing about them; `{}` says that nothing runs.
-          apps: apps ?? undefined,
-          version: version ?? null,
-          info,
-          bytes: bodyText.length,
-        };
-        const isTaken =
-          deviceKey !== NO_KEY && (await intake.reports.add({ ...given, keyHash: hashSecret(deviceKey) })) === 'taken';
-        if (!isTaken) {
-          // Its last key, its new one for the first time, none, or a wrong one: a look of its own tells them apart.
-          await assertDevice(pool, await intake.keys.add(uuid), deviceKey);
-          await intake.reports.add(given);
-        }
-        lastSeen.mark(uuid);
+        await takeReport(
+          taking,
+          {
+            deviceUuid: uuid,
+            // A report without `apps` says nothing about them; `{}` says that nothing runs.
+            apps: apps ?? undefined,
+            version: version ?? null,
+            info,
+            bytes: bodyText.length,
+          },
+          deviceKey,
+        );
         metrics.reports.inc({ kind: 'state' });
         return { status: 200, body: { status: 'ok' } };
       },

@@ -99,6 +99,11 @@ function makeReader(limit: number, inflate: boolean): Reader {
 /** What is too much is let go by unread, so that the sender gets to hear the answer. */
 function readPlain(request: IncomingMessage, limitBytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
+    // Its sender left before anything of it was read: nothing more will come, not even an end.
+    if (request.destroyed) {
+      reject(unreadableBody());
+      return;
+    }
     const chunks: Buffer[] = [];
     let size = 0;
     request.on('data', (chunk: Buffer) => {
@@ -106,12 +111,14 @@ function readPlain(request: IncomingMessage, limitBytes: number): Promise<Buffer
       if (size <= limitBytes) chunks.push(chunk);
       else chunks.length = 0;
     });
+    let ended = false;
     request.once('end', () => {
+      ended = true;
       if (size > limitBytes) reject(bodyTooLarge(limitBytes));
       else resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks));
     });
     request.once('close', () => {
-      if (!request.complete) reject(unreadableBody());
+      if (!ended) reject(unreadableBody());
     });
   });
 }

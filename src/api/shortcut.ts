@@ -11,6 +11,9 @@ import type { Route } from './route';
  * request's time (docs/adr/0024).
  */
 export function withShortcut(routes: readonly Route[], deps: ServeDeps, others: RequestListener): RequestListener {
+  for (const route of routes)
+    if (typeof route.refused === 'function')
+      throw new Error(`${route.path} has a say in its refusals, which only Express asks for`);
   const shortcuts = routes.map((route) => ({ route, method: route.method.toUpperCase(), ...compile(route.path) }));
   return (request, response) => {
     const { method, url = '' } = request;
@@ -18,7 +21,10 @@ export function withShortcut(routes: readonly Route[], deps: ServeDeps, others: 
       if (shortcut.method !== method) continue;
       const found = shortcut.pattern.exec(url);
       if (found === null) continue;
-      void serve(shortcut, found, request, response, deps);
+      serve(shortcut, found, request, response, deps).catch((error: unknown) => {
+        deps.log.error({ err: error }, 'a request could not even be refused');
+        response.destroy();
+      });
       return;
     }
     others(request, response);

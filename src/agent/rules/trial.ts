@@ -31,7 +31,7 @@ export function judgeTrial(facts: TrialFacts): TrialVerdict {
   if (restarts > 0)
     return {
       kind: 'failed',
-      reason: `CrashLoopBackOff: restarted ${times(restarts)}, exit code ${container.exitCode}`,
+      reason: `CrashLoopBackOff: restarted ${times(restarts)}${lastExit(container)}`,
     };
   if (container.engineHealth === 'unhealthy')
     return { kind: 'failed', reason: "HealthCheckFailed: the image's own health check" };
@@ -43,6 +43,11 @@ export function judgeTrial(facts: TrialFacts): TrialVerdict {
   if (!ready && Math.abs(now - facts.trialStartedAtMs) >= facts.deadlineMs)
     return { kind: 'failed', reason: `HealthCheckFailed: ${problem ?? 'not ready in time'}` };
   return { kind: 'waiting', reason: ready ? 'runs, not long enough yet' : (problem ?? 'not ready yet') };
+}
+
+/** Of a container that runs again, engines say 0, whatever it ended with before. */
+export function lastExit({ exitCode }: Pick<SeenContainer, 'exitCode'>): string {
+  return exitCode === 0 ? '' : `, exit code ${exitCode}`;
 }
 
 function times(count: number): string {

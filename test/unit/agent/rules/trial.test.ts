@@ -31,6 +31,11 @@ test.each([
     { container: { restarts: 3, exitCode: 1 } },
     'failed: CrashLoopBackOff: restarted once, exit code 1',
   ],
+  [
+    'the engine restarted it and tells no code',
+    { container: { restarts: 4 } },
+    'failed: CrashLoopBackOff: restarted 2 times',
+  ],
   ['its probe does not pass yet', { ready: false, problem: 'tcp on 80: refused' }, 'waiting: tcp on 80: refused'],
   [
     'its probe does not pass in time',

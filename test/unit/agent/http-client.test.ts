@@ -21,7 +21,7 @@ async function answering(answer: (request: IncomingMessage) => string, base: (po
 it('asks under the path of its base, and tells all of the answer', async () => {
   await answering(
     ({ method, url, headers }) =>
-      `${method ?? ''} ${url ?? ''} ${headers['x-one'] ?? ''} ${headers.authorization ?? 'none'}`,
+      `${method ?? ''} ${url ?? ''} ${String(headers['x-one'])} ${headers.authorization ?? 'none'}`,
     (port) => `http://127.0.0.1:${port}/behind/a/proxy/`,
   );
   expect(await client.send({ method: 'GET', path: '/api?wait=1', headers: { 'x-one': '1' } })).toEqual({

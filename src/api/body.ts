@@ -72,7 +72,7 @@ export async function readBody(
   return { value, text };
 }
 
-/** Of bytes that come as they are, all but the common library's price; what is compressed goes through it. */
+/** What comes as it is is collected here, which costs a fraction of the body parser; what is compressed goes through that. */
 async function readBytes(
   { kind, limitBytes }: RequestBody,
   request: IncomingMessage,

@@ -145,6 +145,8 @@ function optionOf(samples: readonly Sample[], title: string): EChartsOption {
       gridIndex: index,
       min: 0,
       max: last,
+      // The last minute stands beside a round number, and over its label.
+      axisLabel: { showMaxLabel: false },
       name: 'minutes since the start',
       nameLocation: 'middle',
       nameGap: 26,

@@ -1,5 +1,6 @@
 import type { DeviceCredentials } from '../src/agent/simulator/fleet';
-import { createHttpClient, type ClientRequest } from '../src/agent/http-client';
+import type { ClientRequest } from '../src/agent/http-client';
+import { createFleetClient } from '../src/agent/simulator/fleet-client';
 import { percentile } from './statistics';
 
 export interface LoadOrder {
@@ -21,7 +22,7 @@ export interface LoadResult {
 
 /** Sends the next request on each connection as soon as the last one is answered, device after device. */
 async function load({ url, kind, devices, connections, seconds }: LoadOrder): Promise<LoadResult> {
-  const client = createHttpClient(url, connections);
+  const client = createFleetClient(url, connections);
   const etags = new Map<string, string>();
   const expected = kind === 'poll without news' ? 304 : 200;
   if (kind === 'poll without news') {

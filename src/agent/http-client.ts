@@ -23,39 +23,66 @@ export interface HttpClient {
 }
 
 /** The field agents' own limit (docs/agent-protocol.md, section 3). */
-const REQUEST_LIMIT_MS = 30_000;
+export const REQUEST_LIMIT_MS = 30_000;
+
+export function noAnswer(cause?: Error): Error {
+  return new Error(`no answer within ${REQUEST_LIMIT_MS / 1000} s`, { cause });
+}
+
+/** What an API's address says beside its origin: a path before all others, and credentials for a proxy in between. */
+export function readBaseUrl(baseUrl: string): { base: URL; prefix: string; headers: Record<string, string> } {
+  const base = new URL(baseUrl);
+  const credentials = [base.username, base.password].map(decodeURIComponent).join(':');
+  return {
+    base,
+    prefix: base.pathname.replace(/\/+$/, ''),
+    // The device's key goes in a header of its own.
+    headers: base.username === '' ? {} : { authorization: `Basic ${Buffer.from(credentials).toString('base64')}` },
+  };
+}
+
+export function toClientResponse(
+  status: number,
+  headers: { etag?: string | string[] | undefined; 'retry-after'?: string | string[] | undefined },
+  body: string,
+): ClientResponse {
+  const [etag, after] = [headers.etag, headers['retry-after']].flatMap((value) => [
+    Array.isArray(value) ? value[0] : value,
+  ]);
+  return {
+    status,
+    etag,
+    retryAfterSeconds: after !== undefined && /^\d{1,6}$/.test(after) ? Number(after) : undefined,
+    body,
+  };
+}
 
 /**
- * A client over a few kept-alive connections. Node's own `http` rather than `fetch`, because one process plays thousands of
- * devices and must be able to drop its connections when it stops.
+ * An agent's client, over a few kept-alive connections that can all be dropped. Node's own `http`, because any other would
+ * add a tenth to the agent's memory and more.
  */
 export function createHttpClient(baseUrl: string, connections: number): HttpClient {
-  const base = new URL(baseUrl);
+  const { base, prefix, headers: ofBase } = readBaseUrl(baseUrl);
   const secure = base.protocol === 'https:';
   const agent = new (secure ? HttpsAgent : HttpAgent)({ keepAlive: true, maxSockets: connections, scheduling: 'lifo' });
   const start = secure ? httpsRequest : httpRequest;
-  const prefix = base.pathname.replace(/\/+$/, '');
   // Brackets are part of an IPv6 address in a URL only.
   const place = {
     host: base.hostname.replace(/^\[|\]$/g, ''),
     ...(base.port === '' ? {} : { port: base.port }),
-    // For a proxy in between: the device's key goes in a header of its own.
-    ...(base.username === '' ? {} : { auth: [base.username, base.password].map(decodeURIComponent).join(':') }),
   };
 
   function send({ method, path, headers, body }: ClientRequest): Promise<ClientResponse> {
     return new Promise((resolve, reject) => {
-      const allHeaders =
-        body === undefined ? headers : { ...headers, 'content-length': String(Buffer.byteLength(body)) };
+      const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
+      const allHeaders = { ...ofBase, ...headers, ...length };
       const options = { ...place, path: prefix + path, method, agent, headers: allHeaders, timeout: REQUEST_LIMIT_MS };
       const sent = start(options, (response) => {
         readText(response).then((text) => {
-          const { etag, 'retry-after': after } = response.headers;
-          const retryAfterSeconds = after !== undefined && /^\d{1,6}$/.test(after) ? Number(after) : undefined;
-          resolve({ status: response.statusCode ?? 0, etag, retryAfterSeconds, body: text });
+          resolve(toClientResponse(response.statusCode ?? 0, response.headers, text));
         }, reject);
       });
-      sent.on('timeout', () => sent.destroy(new Error(`no answer within ${REQUEST_LIMIT_MS / 1000} s`)));
+      sent.on('timeout', () => sent.destroy(noAnswer()));
       sent.on('error', reject);
       sent.end(body);
     });
@@ -69,7 +96,6 @@ export function createHttpClient(baseUrl: string, connections: number): HttpClie
   };
 }
 
-/** By events: a loop over the chunks takes twice the time, of which a process with thousands of devices has none to spare. */
 function readText(response: IncomingMessage): Promise<string> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -79,7 +105,8 @@ function readText(response: IncomingMessage): Promise<string> {
     });
     response.once('error', reject);
     response.once('close', () => {
-      reject(new Error('the answer ended early'));
+      // It closes after its end as well.
+      if (!response.complete) reject(new Error('the answer ended early'));
     });
   });
 }

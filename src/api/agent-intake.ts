@@ -27,8 +27,8 @@ const GROUP = { groups: GROUPS, groupItems: 200, groupBytes: 4 * MIB };
 const WAITING = { waitingItems: 5000, waitingBytes: 64 * MIB };
 
 export function createAgentIntake(pool: Pool, watcher: Pick<BatchWatcher, 'touched'>): AgentIntake {
-  const read = { ...GROUP, ...WAITING };
-  const written = { ...read, keyOf: ({ deviceUuid }: { deviceUuid: string }) => deviceUuid };
+  const read = { ...GROUP, ...WAITING, groups: 1 };
+  const written = { ...read, groups: GROUPS, keyOf: ({ deviceUuid }: { deviceUuid: string }) => deviceUuid };
   return {
     polls: createGatherer({ ...read, work: (uuids) => inOrder(uuids, readPolledStates(pool, uuids)) }),
     keys: createGatherer({ ...read, work: (uuids) => inOrder(uuids, readDeviceKeys(pool, uuids)) }),

@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Pool } from 'pg';
 import { findToken, type Role } from '../db/tokens';
@@ -28,13 +28,13 @@ export function createOperators(pool: Pool, adminToken: string | undefined): Ope
   const cache = new Map<string, { known: Known; until: number }>();
 
   async function identify(token: string): Promise<Known | null> {
-    const hash = hashSecret(token);
-    if (adminHash !== null && timingSafeEqual(hash, adminHash)) return { actor: 'admin', role: 'admin' };
-    const key = hash.toString('hex');
+    const sent = hashSecret(token);
+    if (adminHash !== null && timingSafeEqual(sent, adminHash)) return { actor: 'admin', role: 'admin' };
+    const key = sent.toString('hex');
     const cached = cache.get(key);
     if (cached !== undefined && cached.until > Date.now()) return cached.known;
     cache.delete(key);
-    const row = await findToken(pool, hash);
+    const row = await findToken(pool, sent);
     if (row === null) return null;
     const known = { actor: `token:${row.name}`, role: row.role };
     if (cache.size >= CACHE_SIZE) cache.clear();
@@ -60,7 +60,7 @@ export function createOperators(pool: Pool, adminToken: string | undefined): Ope
 
 /** Plain SHA-256 suffices: tokens and keys are 256 random bits, which no dictionary holds. */
 export function hashSecret(secret: string): Buffer {
-  return createHash('sha256').update(secret, 'utf8').digest();
+  return hash('sha256', secret, 'buffer');
 }
 
 export function bearerOf(request: IncomingMessage): string | null {

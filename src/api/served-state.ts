@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** What agents of November 2025 read beside `apps`: nothing is staged here, and nothing is configured but apps. */
 const ALSO = '"config":{},"needs_deployment":false,"last_deployed_at":null';
@@ -12,7 +12,7 @@ export function servedState(uuid: string, apps: string, version: number): { body
   const document = JSON.parse(apps) as unknown;
   const text = fillImageNames(document) ? JSON.stringify(document) : apps;
   const body = `{"${uuid}":{"apps":${text},"version":${version},${ALSO}}}`;
-  return { body, etag: `"${createHash('sha256').update(body).digest('hex')}"` };
+  return { body, etag: `"${hash('sha256', body)}"` };
 }
 
 /** Fills in place; true when something was filled. Never throws on what others stored. */

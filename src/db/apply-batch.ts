@@ -66,7 +66,7 @@ with rollout as (
          deferred_at = case when s.turn = 'defer' then fleetwave.now() end,
          reason = case s.turn when 'defer' then 'offline at its turn: caught up when it returns' when 'on target' then 'already on target' when 'gone' then 'no longer runs the image' when 'obstacle' then s.obstacle end,
          active = s.told or s.turn = 'defer' or s.turn = 'obstacle' and s.inherited <> '[]',
-         changes = case when s.told then fleetwave.inherit_previous(s.changes, s.inherited) when s.turn in ('defer', 'obstacle') then d.changes else '[]' end,
+         changes = case when s.told and s.inherited = '[]' then s.changes when s.told then fleetwave.inherit_previous(s.changes, s.inherited) when s.turn in ('defer', 'obstacle') then d.changes else '[]' end,
          failing_before = s.failing_before,
          target_version = case when s.told then s.version end,
          written_at = case when s.told then fleetwave.clock() end,

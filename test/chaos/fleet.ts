@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { createHttpClient } from '../../src/agent/http-client';
 import { createRandom } from '../../src/agent/random';
 import { dealBehaviours, kindFor, offlineTimes, paceOf } from '../../src/agent/simulator/deal';
 import { startFleet, type DeviceCredentials } from '../../src/agent/simulator/fleet';
+import { createFleetClient } from '../../src/agent/simulator/fleet-client';
 import { Profile } from '../../src/agent/simulator/profile';
 import type { Place } from './place';
 import type { RunPlan } from './plan';
@@ -37,7 +37,7 @@ export async function startChaosFleet(place: Place, plan: RunPlan, image: string
   const drawnFor = (uuid: string, what: string) => createRandom(`${seed}/${String(numbers.get(uuid))}/${what}`);
 
   const witness = createWitness(
-    createHttpClient(place.frontUrl, plan.longPoll ? plan.devices + CONCURRENCY : CONCURRENCY),
+    createFleetClient(place.frontUrl, plan.longPoll ? plan.devices + CONCURRENCY : CONCURRENCY),
     (uuid) => {
       const random = drawnFor(uuid, 'clock');
       return random() < WRONG_CLOCKS ? (random() * 2 - 1) * TEN_YEARS_MS : 0;

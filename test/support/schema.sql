@@ -154,10 +154,24 @@ CREATE OR REPLACE FUNCTION fleetwave.changed_reference(written text, tag text, d
  IMMUTABLE PARALLEL SAFE
 AS $function$
 declare
-  parsed record := fleetwave.parse_image(written);
+  registry_length integer := 0;
+  name text;
+  written_tag text;
+  parsed record;
 begin
-  return parsed.name || ':' || tag
-    || case when pin = 'digest' or (pin = 'auto' and parsed.tag = changed_reference.tag) then coalesce('@' || digest, '') else '' end;
+  if strpos(written, '@') = 0 and length(written) <= 128 and (
+       length(written) < 64 and written collate "C" ~ '^[a-z0-9]+(?:[._-][a-z0-9]+)*(?::[A-Za-z0-9_][A-Za-z0-9_.-]*)?$'
+       or written collate "C" ~ '^[a-z0-9]+(?:[.-][a-z0-9]+)*(?:\.[a-z0-9]+|:[0-9]+)(?:/[a-z0-9]+(?:[._-][a-z0-9]+)*)+(?::[A-Za-z0-9_][A-Za-z0-9_.-]*)?$') then
+    registry_length := strpos(written, '/');
+    name := left(written, registry_length) || split_part(substr(written, registry_length + 1), ':', 1);
+    written_tag := nullif(substr(written, length(name) + 2), '');
+  else
+    parsed := fleetwave.parse_image(written);
+    name := parsed.name;
+    written_tag := parsed.tag;
+  end if;
+  return name || ':' || tag
+    || case when pin = 'digest' or (pin = 'auto' and written_tag = tag) then coalesce('@' || digest, '') else '' end;
 end
 $function$
 ;
@@ -261,8 +275,12 @@ declare
   app_entries jsonb;
   services jsonb;
   service jsonb;
-  place jsonb;
-  written jsonb;
+  service_id jsonb;
+  service_name jsonb;
+  config_image text;
+  image_name text;
+  config_image_to text;
+  image_name_to text;
 begin
   if apps is null or jsonb_typeof(apps) <> 'object' then
     return changes;
@@ -272,21 +290,26 @@ begin
     services := app_entries -> app_position -> 'value' -> 'services';
     for service_position in 0 .. jsonb_array_length(services) - 1 loop
       service := services -> service_position;
-      place := null;
-      for field_position in 1 .. 2 loop
-        written := case field_position when 1 then service -> 'config' -> 'image' else service -> 'imageName' end;
-        if jsonb_typeof(written) = 'string' and fleetwave.normalized_image(written #>> '{}') = image then
-          place := coalesce(place, jsonb_build_object(
-            'app_id', app_entries -> app_position -> 'key',
-            'service_id', case when jsonb_typeof(service -> 'serviceId') in ('number', 'string') then service -> 'serviceId' end,
-            'service', case when jsonb_typeof(service -> 'serviceName') = 'string' then service -> 'serviceName' end,
-            'index', service_position));
-          changes := changes || (place || jsonb_build_object(
-            'field', case field_position when 1 then 'config.image' else 'imageName' end,
-            'from', written,
-            'to', fleetwave.changed_reference(written #>> '{}', tag, digest, pin)));
-        end if;
-      end loop;
+      config_image := case when jsonb_typeof(service -> 'config' -> 'image') = 'string' then service -> 'config' ->> 'image' end;
+      image_name := case when jsonb_typeof(service -> 'imageName') = 'string' then service ->> 'imageName' end;
+      config_image_to := case when config_image is not null and fleetwave.normalized_image(config_image) = image
+        then fleetwave.changed_reference(config_image, tag, digest, pin) end;
+      image_name_to := case when image_name is null then null
+        when image_name = config_image then config_image_to
+        when fleetwave.normalized_image(image_name) = image then fleetwave.changed_reference(image_name, tag, digest, pin) end;
+      continue when config_image_to is null and image_name_to is null;
+      service_id := case when jsonb_typeof(service -> 'serviceId') in ('number', 'string') then service -> 'serviceId' end;
+      service_name := case when jsonb_typeof(service -> 'serviceName') = 'string' then service -> 'serviceName' end;
+      if config_image_to is not null then
+        changes := changes || jsonb_build_object(
+          'app_id', app_entries -> app_position -> 'key', 'service_id', service_id, 'service', service_name, 'index', service_position,
+          'field', 'config.image', 'from', config_image, 'to', config_image_to);
+      end if;
+      if image_name_to is not null then
+        changes := changes || jsonb_build_object(
+          'app_id', app_entries -> app_position -> 'key', 'service_id', service_id, 'service', service_name, 'index', service_position,
+          'field', 'imageName', 'from', image_name, 'to', image_name_to);
+      end if;
     end loop;
   end loop;
   return changes;

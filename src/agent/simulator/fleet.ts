@@ -1,7 +1,8 @@
 import { defaultPace, type BehaviourOf, type Pace } from './behaviour';
 import { Containers, type ReportedService } from './containers';
 import { SimulatedDevice, type OfflineTimes, type Traffic } from './device';
-import { createHttpClient, type HttpClient } from '../http-client';
+import { createFleetClient } from './fleet-client';
+import type { HttpClient } from '../http-client';
 import { createRandom } from '../random';
 import { WakeQueue } from './wake-queue';
 
@@ -59,7 +60,7 @@ const STOP_LIMIT_MS = 2000;
  */
 export function startFleet(options: FleetOptions): Fleet {
   const concurrency = options.concurrency ?? DEFAULT_CONCURRENCY;
-  const client = options.client ?? createHttpClient(options.apiUrl, concurrency);
+  const client = options.client ?? createFleetClient(options.apiUrl, concurrency);
   const now = options.now ?? (() => performance.now());
   const traffic: Traffic = { polls: 0, notModified: 0, reports: 0, errors: 0, lastError: null };
   const devices: SimulatedDevice[] = [];

@@ -70,16 +70,16 @@ test('a change between the read and the waiting is not missed', async () => {
   const { pool } = rig.database;
   const original = pool.query.bind(pool) as (...args: unknown[]) => Promise<unknown>;
   const other = await device();
+  const witness = api.poll(other, WAIT);
+  await api.held(1);
   (pool as any).query = async (...args: unknown[]) => {
     const result = await original(...args);
     const query = args[0] as { name?: string; values?: unknown[] };
     if (query.name === 'polls' && (query.values?.[0] as string[]).includes(one.uuid)) {
       (pool as any).query = original;
-      // That what changed for `other` is answered shows that what was heard before it has been looked at.
-      const witness = api.poll(other, WAIT);
-      await api.held(1);
       await write(one.uuid, 'redis:7.5');
       await write(other.uuid, 'redis:7.5');
+      // That what changed for `other` is answered shows that what was heard before it has been looked at.
       expect((await witness).status).toBe(200);
     }
     return result;

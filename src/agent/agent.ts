@@ -7,7 +7,8 @@ import { reportedApps, unusableState } from './rules/service-report';
 import type { SeenContainer } from './rules/seen-container';
 import { wantedServices, type WantedServices } from './rules/wanted-service';
 import type { ServerLink } from './server-link';
-import { ServiceRunner, type RunnerOptions } from './service-runner';
+import type { RunnerOptions } from './runner-options';
+import { ServiceRunner } from './service-runner';
 import type { AgentState, StateFile } from './state-file';
 import { Wake } from './wake';
 

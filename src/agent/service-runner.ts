@@ -1,38 +1,19 @@
-import type { Logger } from '../log';
+import { Attempts } from './attempts';
 import { ContainerDigests } from './container-digests';
 import { ContainerProbes } from './container-probes';
 import { engineRefusal } from './engine-refusal';
-import type { Engine } from './engine';
-import { ImagePuller, type PullOutcome } from './image-puller';
+import { ImagePuller } from './image-puller';
 import { KeptContainer } from './kept-container';
-import type { Random } from './random';
-import { Refusals } from './refusals';
 import { containerBody, containerName, networksOf } from './rules/container-body';
+import type { RunnerOptions } from './runner-options';
 import { pullReference } from './rules/image-digest';
-import { crashBackOffMs, nextStep, type Step } from './rules/next-step';
-import type { EngineAuth } from './rules/registry-auth';
+import { nextStep, type Step } from './rules/next-step';
 import type { SeenContainer } from './rules/seen-container';
 import { withDigest, type ServiceRecord } from './rules/service-record';
 import { unknownState, type ServiceState } from './rules/service-report';
 import { judgeTrial } from './rules/trial';
 import type { WantedService } from './rules/wanted-service';
-
-export interface RunnerOptions {
-  engine: Engine;
-  deviceUuid: string;
-  times: { settleMs: number; healthMs: number; pullMs: number; stopSeconds: number };
-  authFor: (imageName: string) => EngineAuth | null;
-  /** The reason for which nothing new may be begun, or null. */
-  lock: () => string | null;
-  lockMode: 'wait' | 'reject';
-  readRecord: () => ServiceRecord;
-  /** On the disk when it returns. */
-  writeRecord: (record: ServiceRecord) => void;
-  onState: () => void;
-  random: Random;
-  log: Logger;
-  signal: AbortSignal;
-}
+import { WantedImage } from './wanted-image';
 
 /** Brings one service from what exists to what is wanted, one step a turn, and says what it is at. */
 export class ServiceRunner {
@@ -40,16 +21,14 @@ export class ServiceRunner {
   version: number | null;
   state: ServiceState = unknownState;
   readonly #options: RunnerOptions;
-  readonly #puller: ImagePuller;
+  readonly #image: WantedImage;
   readonly #probes: ContainerProbes;
   readonly #kept: KeptContainer;
   readonly #digests: ContainerDigests;
-  #pulling: AbortController | null = null;
-  #pulledFor: string | null = null;
-  #pulledTwice = false;
-  #pullAgainAtMs = 0;
-  readonly #refusals = new Refusals();
-  #lifts = { id: '', tries: 0, atMs: 0 };
+  /** Of the engine to bring back what is proven. */
+  readonly #refusals = new Attempts();
+  readonly #lifts = new Attempts();
+  #lifting = '';
   /** The target that the turn under way is for. */
   #turnFor: { spec: string; version: number | null };
 
@@ -58,7 +37,8 @@ export class ServiceRunner {
     this.version = version;
     this.#turnFor = { spec: wanted.spec, version };
     this.#options = options;
-    this.#puller = new ImagePuller({ ...options, pullLimitMs: options.times.pullMs });
+    const puller = new ImagePuller({ ...options, pullLimitMs: options.times.pullMs });
+    this.#image = new WantedImage(puller, options.signal);
     this.#probes = new ContainerProbes(options.engine);
     this.#kept = new KeptContainer(options);
     this.#digests = new ContainerDigests(options.engine);
@@ -74,16 +54,14 @@ export class ServiceRunner {
     this.wanted = wanted;
     this.version = version;
     if (!another) return;
-    this.#pullAgainAtMs = 0;
     this.#refusals.forget();
-    this.#puller.reset();
+    this.#image.tryAtOnce();
     // Another try of what failed is one of what its tag points to by now.
-    if (this.#options.readRecord().failed?.spec === wanted.spec) this.#pulledFor = null;
+    if (this.#options.readRecord().failed?.spec === wanted.spec) this.#image.forget();
   }
 
-  /** What is being pulled is not wanted any more; what is wanted now does not wait for it. */
   giveUpPull(): void {
-    this.#pulling?.abort(new Error('the image is not wanted any more'));
+    this.#image.giveUp();
   }
 
   /** Takes one step. @returns whether something was changed, so that the next step may be due at once. */
@@ -92,7 +70,7 @@ export class ServiceRunner {
     const { wanted, version } = this;
     this.#turnFor = { spec: wanted.spec, version };
     const record = this.#options.readRecord();
-    const imageReady = this.#pulledFor === wanted.spec;
+    const imageReady = this.#image.isReady(wanted);
     const step = nextStep({ wanted, version, containers, record, imageReady, locked: lock !== null, now: Date.now() });
     const changed = await this.#take(step, record, wanted, containers, lock);
     return changed || this.#isOvertaken();
@@ -138,32 +116,18 @@ export class ServiceRunner {
   }
 
   async #pull(record: ServiceRecord, wanted: WantedService, running: SeenContainer | null): Promise<boolean> {
-    if (Date.now() < this.#pullAgainAtMs) return false;
-    if (this.state.status !== 'failed' || this.#pullAgainAtMs === 0)
+    if (this.#image.isTooSoon) return false;
+    if (this.state.status !== 'failed' || !this.#image.isWaiting)
       this.#say({ status: 'pulling', message: this.state.status === 'pulling' ? this.state.message : null }, running);
-    const outcome = await this.#pullUnlessGivenUp(wanted.imageName, record.digests);
+    const outcome = await this.#image.pull(wanted, record.digests);
     if (outcome === null) return true;
     if (outcome.kind === 'failed') {
       if (this.#isOvertaken()) return true;
-      this.#pullAgainAtMs = outcome.retryAtMs;
+      this.#image.tryAgainAt(outcome.retryAtMs);
       return this.#say({ status: outcome.final ? 'failed' : 'pulling', message: outcome.reason }, running);
     }
-    this.#pulledFor = wanted.spec;
     this.#options.writeRecord(withDigest(this.#options.readRecord(), outcome.image));
     return true;
-  }
-
-  async #pullUnlessGivenUp(imageName: string, known: ServiceRecord['digests']): Promise<PullOutcome | null> {
-    const pulling = new AbortController();
-    this.#pulling = pulling;
-    try {
-      return await this.#puller.pull(imageName, known, AbortSignal.any([this.#options.signal, pulling.signal]));
-    } catch (error) {
-      if (pulling.signal.aborted) return null;
-      throw error;
-    } finally {
-      this.#pulling = null;
-    }
   }
 
   async #create(record: ServiceRecord, wanted: WantedService, running: SeenContainer | null): Promise<boolean> {
@@ -178,11 +142,8 @@ export class ServiceRunner {
       for (const network of networks.slice(1)) await engine.connect(network, name, wanted.serviceName ?? wanted.key);
     } catch (error) {
       const refusal = engineRefusal(error);
-      // Somebody has removed the image since it was pulled: the next turn pulls it again, but not for ever.
-      const pullAgain = refusal.missingImage && !this.#pulledTwice;
-      this.#pulledTwice = refusal.missingImage;
-      if (pullAgain) this.#pulledFor = null;
-      else this.#refused(`CreateContainerError: ${refusal.message}`, running, record, wanted);
+      if (!this.#image.pullAgainIfMissing(refusal.missingImage))
+        this.#refused(`CreateContainerError: ${refusal.message}`, running, record, wanted);
     }
     return true;
   }
@@ -209,9 +170,10 @@ export class ServiceRunner {
   }
 
   async #lift(container: SeenContainer): Promise<boolean> {
-    const tries = this.#lifts.id === container.id ? this.#lifts.tries : 0;
-    if (tries > 0 && Date.now() < this.#lifts.atMs + crashBackOffMs(tries)) return false;
-    this.#lifts = { id: container.id, tries: tries + 1, atMs: Date.now() };
+    if (this.#lifting !== container.id) this.#lifts.forget();
+    this.#lifting = container.id;
+    if (this.#lifts.isTooSoon()) return false;
+    this.#lifts.note();
     this.#options.log.info({ container: container.name, image: container.imageName }, 'starting what ran before');
     await this.#options.engine.start(container.id);
     return true;
@@ -303,7 +265,7 @@ export class ServiceRunner {
     };
     const next = { ...record, trial: null, failed };
     this.#options.writeRecord(next);
-    if (this.#isOvertaken()) this.#pulledFor = null;
+    if (this.#isOvertaken()) this.#image.forget();
     this.#options.log.warn({ image: wanted.imageName, reason }, 'the update failed');
     this.#say({ status: 'failed', message: failure(next, fallback, 'is put back'), digest }, fallback);
   }

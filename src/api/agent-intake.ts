@@ -20,15 +20,16 @@ export interface AgentIntake {
   words: Gatherer<HealthWord, 'taken'>;
 }
 
-/** Few, because the database's work is what groups save; more than one, because a commit waits for the disk. */
-const GROUPS = 2;
-const GROUP = { groups: GROUPS, groupItems: 200, groupBytes: 4 * MIB };
+/** Groups under way at once: few, because the database's work is what they save; two of those whose commit waits for the disk. */
+const READ_GROUPS = 1;
+const WRITTEN_GROUPS = 2;
+const GROUP = { groupItems: 200, groupBytes: 4 * MIB };
 /** Some seconds of what two cores do. An agent that is sent away polls and reports again by itself. */
 const WAITING = { waitingItems: 5000, waitingBytes: 64 * MIB };
 
 export function createAgentIntake(pool: Pool, watcher: Pick<BatchWatcher, 'touched'>): AgentIntake {
-  const read = { ...GROUP, ...WAITING, groups: 1 };
-  const written = { ...read, groups: GROUPS, keyOf: ({ deviceUuid }: { deviceUuid: string }) => deviceUuid };
+  const read = { ...GROUP, ...WAITING, groups: READ_GROUPS };
+  const written = { ...read, groups: WRITTEN_GROUPS, keyOf: ({ deviceUuid }: { deviceUuid: string }) => deviceUuid };
   return {
     polls: createGatherer({ ...read, work: (uuids) => inOrder(uuids, readPolledStates(pool, uuids)) }),
     keys: createGatherer({ ...read, work: (uuids) => inOrder(uuids, readDeviceKeys(pool, uuids)) }),

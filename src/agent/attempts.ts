@@ -1,7 +1,7 @@
 import { crashBackOffMs } from './rules/next-step';
 
-/** How often in a row the engine would not bring back what is proven, and whether it is too soon to ask again. */
-export class Refusals {
+/** How often in a row something was tried in vain, and whether it is too soon to try again. */
+export class Attempts {
   #count = 0;
   #atMs = 0;
 

@@ -1,4 +1,4 @@
--- What planning and writing ask of every device, in a third of the time: the common shapes of a reference are taken apart
+-- What planning and writing ask of every device, in half the time: the common shapes of a reference are taken apart
 -- without parsing, a text that stands in both fields is looked at once, and what is absent not at all.
 
 -- The reference a field gets. `auto` pins only where the tag alone would leave the device as it is: where the field already

@@ -22,14 +22,21 @@ export interface AgentIntake {
 
 /** Groups under way at once: few, because the database's work is what they save; two of those whose commit waits for the disk. */
 const READ_GROUPS = 1;
+/** A hundred times what a read takes: where one takes longer, its connection may be dead, which shows after half a minute only. */
+const LATE_READ_MS = 500;
 const WRITTEN_GROUPS = 2;
 const GROUP = { groupItems: 200, groupBytes: 4 * MIB };
 /** Some seconds of what two cores do. An agent that is sent away polls and reports again by itself. */
 const WAITING = { waitingItems: 5000, waitingBytes: 64 * MIB };
 
 export function createAgentIntake(pool: Pool, watcher: Pick<BatchWatcher, 'touched'>): AgentIntake {
-  const read = { ...GROUP, ...WAITING, groups: READ_GROUPS };
-  const written = { ...read, groups: WRITTEN_GROUPS, keyOf: ({ deviceUuid }: { deviceUuid: string }) => deviceUuid };
+  const read = { ...GROUP, ...WAITING, groups: READ_GROUPS, lateAfterMs: LATE_READ_MS };
+  const written = {
+    ...GROUP,
+    ...WAITING,
+    groups: WRITTEN_GROUPS,
+    keyOf: ({ deviceUuid }: { deviceUuid: string }) => deviceUuid,
+  };
   return {
     polls: createGatherer({ ...read, work: (uuids) => inOrder(uuids, readPolledStates(pool, uuids)) }),
     keys: createGatherer({ ...read, work: (uuids) => inOrder(uuids, readDeviceKeys(pool, uuids)) }),

@@ -7,6 +7,8 @@ export interface GatherOptions<Item, Result> {
   work: (items: Item[]) => Promise<Result[]>;
   /** Groups under way at once. The next ones grow meanwhile, so that a group is as large as the database is busy. */
   groups: number;
+  /** Where one has been under way for so long, its connection may be dead: one more than `groups` may go. Absent, none. */
+  lateAfterMs?: number;
   /** Items of one group, and their bytes. */
   groupItems: number;
   groupBytes: number;
@@ -43,12 +45,13 @@ const RETRY_AFTER_SECONDS = [2, 15] as const;
  * so that nobody suffers from another's bad item, and a bad one costs the others a few statements.
  */
 export function createGatherer<Item, Result>(options: GatherOptions<Item, Result>): Gatherer<Item, Result> {
-  const { work, groups, bytesOf = () => 0, keyOf } = options;
+  const { work, groups, lateAfterMs, bytesOf = () => 0, keyOf } = options;
   let waiting: Waiting<Item, Result>[] = [];
   let waitingBytes = 0;
   /** Keys of groups under way. */
   const busy = new Set<string>();
   let running = 0;
+  let late = 0;
   let scheduled = false;
 
   function assertRoom(): void {
@@ -69,13 +72,17 @@ export function createGatherer<Item, Result>(options: GatherOptions<Item, Result
     });
   }
 
+  function isFree(): boolean {
+    return running < groups + Math.min(late, 1);
+  }
+
   /** After the input at hand was read: what came in together goes together. */
   function schedule(): void {
-    if (scheduled || waiting.length === 0 || running >= groups) return;
+    if (scheduled || waiting.length === 0 || !isFree()) return;
     scheduled = true;
     setImmediate(() => {
       scheduled = false;
-      while (running < groups && startGroup());
+      while (isFree() && startGroup());
     });
   }
 
@@ -85,12 +92,29 @@ export function createGatherer<Item, Result>(options: GatherOptions<Item, Result
     const keys = keyOf === undefined ? [] : group.map(({ item }) => keyOf(item));
     for (const key of keys) busy.add(key);
     running += 1;
+    const noLongerLate = whenLate();
     void settle(group).finally(() => {
       running -= 1;
+      noLongerLate();
       for (const key of keys) busy.delete(key);
       schedule();
     });
     return true;
+  }
+
+  function whenLate(): () => void {
+    if (lateAfterMs === undefined) return () => undefined;
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      late += 1;
+      schedule();
+    }, lateAfterMs);
+    timer.unref();
+    return () => {
+      clearTimeout(timer);
+      if (isLate) late -= 1;
+    };
   }
 
   function takeGroup(): Waiting<Item, Result>[] {

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { defaultProfile, parseProfile, type Profile } from '../agent/simulator/profile';
-import { startSimulation, type Simulation } from '../agent/simulator/simulation';
+import type { Simulation } from '../agent/simulator/simulation';
 import { withinTime } from '../time-limit';
 import type { ApiClient } from './api-client';
 import { CliError, exitCodes } from './cli-error';
@@ -40,6 +40,8 @@ export async function simulate(
 ): Promise<void> {
   const profile = await readProfile(options.profile);
   terminal.say(`Creating ${options.devices} devices in the fleet ${options.fleet} ...\n`);
+  // Only here: what it needs would make every other command slower to start.
+  const { startSimulation } = await import('../agent/simulator/simulation.js');
   const simulation = await startSimulation({
     apiUrl,
     profile,

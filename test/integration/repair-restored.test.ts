@@ -5,7 +5,7 @@ import type { DeviceCredentials } from '../../src/agent/simulator/fleet';
 import { appWith } from '../support/fleet-fixture';
 import { envelope } from '../support/intake';
 import { until } from '../support/outage';
-import { contents, repaired, runRepair, whatAndDoes } from '../support/repair';
+import { contents, onRollouts, repaired, runRepair, whatAndDoes } from '../support/repair';
 import { hasty, startTestStack, type TestStack } from '../support/stack-fixture';
 
 const IMAGES = ['redis', 'nginx', 'memcached', 'busybox', 'httpd'] as const;
@@ -36,6 +36,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await stack.close();
 });
+const { command, becomes, firstBatchPassed } = onRollouts(() => stack);
 
 const BACKUP = 'fleetwave_backup';
 
@@ -85,17 +86,6 @@ const starts = async (image: Image, tag: string): Promise<string> => {
   expect([image, tag, body['outcome']]).toEqual([image, tag, 'started']);
   return String(body['rollout_id']);
 };
-
-const command = async (id: string, name: string, reason: string) =>
-  expect([name, (await stack.call('POST', `/rollouts/${id}/${name}`, { reason })).status]).toEqual([name, 202]);
-const becomes = (id: string, status: string) => until(async () => (await stack.rolloutStatus(id)) === status, 60_000);
-const firstBatchPassed = (id: string) =>
-  until(
-    async () =>
-      (await stack.pool.query(`select from rollout_batches where rollout_id = $1 and status = 'passed'`, [id]))
-        .rowCount === 1,
-    60_000,
-  );
 
 async function targets(image: Image): Promise<string[]> {
   const { rows } = await stack.pool.query<{ name: string }>(

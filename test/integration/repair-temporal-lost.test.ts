@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { DeviceCredentials } from '../../src/agent/simulator/fleet';
 import { appWith } from '../support/fleet-fixture';
 import { until } from '../support/outage';
-import { contents, repaired, runRepair, whatAndDoes } from '../support/repair';
+import { contents, onRollouts, repaired, runRepair, whatAndDoes } from '../support/repair';
 import { hasty, startTestStack, type TestStack } from '../support/stack-fixture';
 
 const IMAGES = ['redis', 'nginx', 'memcached'] as const;
@@ -26,18 +26,9 @@ beforeAll(async () => {
 afterAll(async () => {
   await stack.close();
 });
+const { command, becomes, firstBatchPassed } = onRollouts(() => stack);
 
 const rolloutOf = async (image: string) => String((await stack.push(image, TAG)).body['rollout_id']);
-const command = async (id: string, name: string, reason: string) =>
-  expect([name, (await stack.call('POST', `/rollouts/${id}/${name}`, { reason })).status]).toEqual([name, 202]);
-const firstBatchPassed = (id: string) =>
-  until(
-    async () =>
-      (await stack.pool.query(`select from rollout_batches where rollout_id = $1 and status = 'passed'`, [id]))
-        .rowCount === 1,
-    60_000,
-  );
-const becomes = (id: string, status: string) => until(async () => (await stack.rolloutStatus(id)) === status, 60_000);
 const versions = async (image: keyof typeof devices) =>
   (
     await stack.pool.query<{ version: number; tag: string }>(

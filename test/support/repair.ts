@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process';
 import { resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { expect } from '@jest/globals';
 import type { Repaired } from '../../src/repair/repair';
+import { until } from './outage';
 import type { TestStack } from './stack-fixture';
 
 const CLI = resolve(__dirname, '..', '..', 'dist', 'cli', 'main.js');
@@ -35,4 +37,21 @@ export async function contents(stack: TestStack): Promise<unknown[]> {
     'select image, tag, revision, lifted_at from image_holds order by id',
   ];
   return Promise.all(queries.map(async (query) => (await stack.pool.query(query)).rows));
+}
+
+/** What is done to a rollout, and waited for, before the stores break. The stack is there only when they are called. */
+export function onRollouts(stack: () => TestStack) {
+  return {
+    async command(id: string, name: string, reason: string): Promise<void> {
+      const { status } = await stack().call('POST', `/rollouts/${id}/${name}`, { reason });
+      expect([name, status]).toEqual([name, 202]);
+    },
+    becomes: (id: string, status: string): Promise<void> =>
+      until(async () => (await stack().rolloutStatus(id)) === status),
+    firstBatchPassed: (id: string): Promise<void> =>
+      until(async () => {
+        const passed = `select from rollout_batches where rollout_id = $1 and status = 'passed'`;
+        return (await stack().pool.query(passed, [id])).rowCount === 1;
+      }),
+  };
 }

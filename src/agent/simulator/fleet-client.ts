@@ -1,3 +1,4 @@
+import { validateHeaderValue } from 'node:http';
 import { errors, Pool, type Dispatcher } from 'undici';
 import {
   noAnswer,
@@ -23,6 +24,8 @@ export function createFleetClient(baseUrl: string, connections: number): HttpCli
   return {
     send: ({ method, path, headers, body = null }) =>
       new Promise((resolve, reject) => {
+        // A pool never uses the connection again on which it has refused what it was given itself.
+        for (const [name, value] of Object.entries(headers)) validateHeaderValue(name, value);
         const request = { path: prefix + path, method, headers: { ...ofBase, ...headers }, body };
         pool.dispatch(request, collect(resolve, reject));
       }),

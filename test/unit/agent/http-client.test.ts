@@ -90,4 +90,14 @@ describe.each([
     expect((await asked('PATCH', '{"a":"ü"}')).body).toBe('PATCH 10 none');
     expect((await asked('GET')).body).toBe('GET none none');
   });
+
+  it('refuses a header that cannot be sent, and goes on', async () => {
+    await answering(
+      () => 'well',
+      (port) => `http://127.0.0.1:${port}`,
+    );
+    const asked = (value: string) => client.send({ method: 'GET', path: '/', headers: { 'x-one': value } });
+    for (let time = 0; time < 3; time += 1) await expect(asked('a\nb')).rejects.toThrow('Invalid character');
+    expect((await asked('a')).body).toBe('well');
+  });
 });

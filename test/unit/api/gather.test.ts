@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { afterEach, expect, jest, test } from '@jest/globals';
 import { createGatherer, type GatherOptions } from '../../../src/api/gather';
 import { HttpProblem } from '../../../src/api/problem';
 
@@ -37,6 +37,10 @@ function gatherer(options: Partial<GatherOptions<Item, string>> = {}) {
   return { ...made, item: made.add, add, groups, names };
 }
 
+afterEach(() => {
+  jest.useRealTimers();
+});
+
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 test('a lone item goes at once; what comes while it is under way goes together, each with its own result', async () => {
@@ -52,6 +56,43 @@ test('a lone item goes at once; what comes while it is under way goes together, 
   groups[1]?.end();
   expect(await Promise.all(others)).toEqual(['b!', 'c!', 'd!']);
   expect(names()).toEqual([['a'], ['b', 'c', 'd']]);
+});
+
+test('where a group does not end, one more goes beside it, and no more than one', async () => {
+  jest.useFakeTimers({ doNotFake: ['setImmediate'] });
+  const { add, groups, names } = gatherer({ lateAfterMs: 500 });
+  const stuck = add('a');
+  await turn();
+  const others = add('b');
+  await turn();
+  expect(names()).toEqual([['a']]);
+  jest.advanceTimersByTime(500);
+  await turn();
+  expect(names()).toEqual([['a'], ['b']]);
+  // Both are late now.
+  others.push(...add('c'));
+  jest.advanceTimersByTime(500);
+  await turn();
+  expect(names()).toEqual([['a'], ['b']]);
+  groups[1]?.end();
+  await turn();
+  await turn();
+  groups[2]?.end();
+  expect(await Promise.all(others)).toEqual(['b!', 'c!']);
+  groups[0]?.end();
+  await Promise.all(stuck);
+  await turn();
+  // Nobody is late any more: one group at a time again.
+  const last = add('d');
+  await turn();
+  last.push(...add('e'));
+  await turn();
+  expect(names().slice(3)).toEqual([['d']]);
+  groups[3]?.end();
+  await turn();
+  await turn();
+  groups[4]?.end();
+  expect(await Promise.all(last)).toEqual(['d!', 'e!']);
 });
 
 test('items of one key are done one after the other, in their order, however many groups are free', async () => {

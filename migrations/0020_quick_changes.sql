@@ -7,7 +7,7 @@
 create or replace function fleetwave.changed_reference(written text, tag text, digest text, pin text) returns text
 language plpgsql immutable parallel safe as $$
 declare
-  registry_length integer := 0;
+  registry_length integer;
   name text;
   written_tag text;
   parsed record;

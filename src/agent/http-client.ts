@@ -41,20 +41,24 @@ export function readBaseUrl(baseUrl: string): { base: URL; prefix: string; heade
   };
 }
 
+type Header = string | string[] | undefined;
+
 export function toClientResponse(
   status: number,
-  headers: { etag?: string | string[] | undefined; 'retry-after'?: string | string[] | undefined },
+  headers: { etag?: Header; 'retry-after'?: Header },
   body: string,
 ): ClientResponse {
-  const [etag, after] = [headers.etag, headers['retry-after']].flatMap((value) => [
-    Array.isArray(value) ? value[0] : value,
-  ]);
+  const after = firstOf(headers['retry-after']);
   return {
     status,
-    etag,
+    etag: firstOf(headers.etag),
     retryAfterSeconds: after !== undefined && /^\d{1,6}$/.test(after) ? Number(after) : undefined,
     body,
   };
+}
+
+function firstOf(header: Header): string | undefined {
+  return Array.isArray(header) ? header[0] : header;
 }
 
 /**

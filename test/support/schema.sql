@@ -154,7 +154,7 @@ CREATE OR REPLACE FUNCTION fleetwave.changed_reference(written text, tag text, d
  IMMUTABLE PARALLEL SAFE
 AS $function$
 declare
-  registry_length integer := 0;
+  registry_length integer;
   name text;
   written_tag text;
   parsed record;

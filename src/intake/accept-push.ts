@@ -103,7 +103,10 @@ async function acceptUnder(
   const facts = await readTagFacts(client, image, tag, asked?.revision ?? null, { lane, policyId, workflowId });
   const kind = asked?.kind ?? 'push';
   const judged = judgePush({ kind, pushedAt, force: origin.force }, facts);
-  if (!judged.accept) return refused(judged, facts, policyId);
+  if (!judged.accept) {
+    const late = judged.why === 'late' ? await joinLate(client, facts, push, origin) : null;
+    return late === null ? refused(judged, facts, policyId) : { ...late, policy_id: policyId };
+  }
 
   const keptBack = refusedByTagRule(policy, push);
   if (keptBack !== null) return nothing('not_eligible', keptBack, policyId);
@@ -170,6 +173,20 @@ async function joinGathering(
   if (!(await joinPush(client, gathering.id, { digest, revision, attempt, said }))) return null;
   const detail = `It is another event of a push that rollout ${gathering.id} was accepted for a moment ago, and is joined to it.`;
   return { outcome: 'duplicate', rollout_id: gathering.id, strategy: gathering.strategy, detail };
+}
+
+/**
+ * Of one push, events come in any order. One that is older and names no digest may be of the push that is gathered for; one that
+ * names another than is known, or the first, is of a push before it.
+ */
+async function joinLate(
+  client: PoolClient,
+  facts: TagFacts,
+  push: Push,
+  origin: Origin,
+): Promise<Omit<Accepted, 'policy_id'> | null> {
+  if (push.digest !== null) return null;
+  return joinGathering(client, facts, { ...push, revision: facts.revision, attempt: facts.attempts }, origin);
 }
 
 function startOf(

@@ -22,14 +22,16 @@ function post(body: unknown, source = 'docker-registry'): Promise<Reply> {
   return rig.call('POST', `/api/v1/webhooks/${source}`, { body });
 }
 /** Docker Hub says no digest, and another time with each of its calls. */
-function hubCall(): Promise<Reply> {
+function hubCall(secondsAgo = 0): Promise<Reply> {
   events += 1;
   const repository = { repo_name: 'library/app' };
-  return post({ repository, push_data: { tag, pushed_at: 1_800_000_000 + events } });
+  return post({ repository, push_data: { tag, pushed_at: 1_800_000_000 + events - secondsAgo } });
 }
-function registryEvent(digest: string): Promise<Reply> {
+function registryEvent(digest: string, seconds?: number): Promise<Reply> {
   events += 1;
-  const text = envelope({ id: `event-${String(events)}`, tag, digest: digestOf(digest), repository: 'library/app' });
+  const timestamp = seconds === undefined ? undefined : new Date(seconds * 1000).toISOString();
+  const said = { id: `event-${String(events)}`, tag, digest: digestOf(digest), repository: 'library/app' };
+  const text = envelope({ ...said, ...(timestamp === undefined ? {} : { timestamp }) });
   return post(JSON.parse(text.replaceAll('"host":"', '"host":"docker.io","was":"')) as unknown);
 }
 async function rollouts(): Promise<{ id: string; status: string; digest: string | null; gathers: number | null }[]> {
@@ -76,6 +78,24 @@ test('a digest that only a later event knows becomes the rollout’s, and is kno
   expect((await registryEvent('a')).json.outcome).toBe('duplicate');
   expect((await hubCall()).json).toMatchObject({ outcome: 'duplicate', rollout_id: json.rollout_id });
   expect(await rollouts()).toHaveLength(1);
+});
+
+test('events of one push that come in another order than they were sent join all the same', async () => {
+  const { json } = await hubCall();
+  expect((await hubCall(3)).json).toMatchObject({ outcome: 'duplicate', rollout_id: json.rollout_id });
+  await registryEvent('a');
+  expect((await hubCall(3)).json).toMatchObject({ outcome: 'duplicate', rollout_id: json.rollout_id });
+  expect(await rollouts()).toMatchObject([{ status: 'pending', digest: digestOf('a'), revision: digestOf('a') }]);
+});
+
+test('an older push that names its digest is no event of the newer one, nor is one that comes after the gathering', async () => {
+  await hubCall();
+  const { json } = await registryEvent('a', 1_800_000_000);
+  expect(json).toMatchObject({ outcome: 'ignored', rollout_id: null });
+  expect(await rollouts()).toMatchObject([{ status: 'pending', digest: null }]);
+  await timePasses(60);
+  await due();
+  expect((await hubCall(3)).json).toMatchObject({ outcome: 'ignored', rollout_id: null });
 });
 
 test('another digest is another push: it takes the place of the one that waits, and no longer than that would have', async () => {

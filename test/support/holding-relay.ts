@@ -1,4 +1,5 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { pipeline, Transform } from 'node:stream';
 
 /** A port that leads to a server, and can stop in the middle of what that server sends. */
 export interface HoldingRelay {
@@ -20,30 +21,24 @@ export async function startHoldingRelay(target: () => string): Promise<HoldingRe
   const drop = () => {
     for (const socket of sockets) socket.destroy();
   };
+  const gate = () =>
+    new Transform({
+      transform(chunk: Buffer, _encoding, done) {
+        budget -= chunk.length;
+        if (budget >= 0) done(null, chunk);
+        else held = true;
+      },
+    });
   const server: Server = createServer((near) => {
     const [host, port] = target().split(':');
     const far = connect(Number(port), host);
-    for (const [socket, other] of [
-      [near, far],
-      [far, near],
-    ] as const) {
+    for (const socket of [near, far]) {
       sockets.add(socket);
-      socket.on('error', () => undefined);
-      socket.on('close', () => {
-        sockets.delete(socket);
-        other.destroy();
-      });
+      socket.on('close', () => sockets.delete(socket));
     }
-    near.pipe(far);
-    far.on('data', (chunk: Buffer) => {
-      budget -= chunk.length;
-      if (budget >= 0) {
-        near.write(chunk);
-        return;
-      }
-      held = true;
-      far.pause();
-    });
+    // An end is handed on after everything before it: a server that closes right after its answer is not cut short.
+    pipeline(near, far, () => undefined);
+    pipeline(far, gate(), near, () => undefined);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();

@@ -126,7 +126,7 @@ export const Settings = z.object({
     .url({ protocol: /^https?$/ })
     .optional()
     .describe(
-      'Where the `fleetwave` command finds the HTTP API. Unset, it is that of the embedded stack where one runs, else `http://127.0.0.1:4002`.',
+      'Where the `fleetwave` command finds the HTTP API, with its `/api/v1` or without. Unset, it is that of the embedded stack where one runs, else `http://127.0.0.1:4002`.',
     ),
   FLEETWAVE_TOKEN: z
     .string()

@@ -1,12 +1,16 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
+import { serverAddress } from '../api-address';
 import { loadSettings } from '../config';
 
 const seconds = z.coerce.number().min(0.1).max(86_400);
 
 /** The agent's own settings, with the sentences that the table of docs/agent.md is made from. */
 export const AgentSettings = z.object({
-  FLEETWAVE_URL: z.url({ protocol: /^https?$/ }).describe("Address of Fleetwave's HTTP API. Required."),
+  FLEETWAVE_URL: z
+    .url({ protocol: /^https?$/ })
+    .transform(serverAddress)
+    .describe("Address of Fleetwave's HTTP API, with its `/api/v1` or without. Required."),
   FLEETWAVE_AGENT_PROVISIONING_KEY: z
     .string()
     .min(1)

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { serverAddress } from '../api-address';
 import { ConfigError, loadConfig } from '../config';
 import type { ApiAccess } from './api-client';
 import { CliError, exitCodes } from './cli-error';
@@ -15,9 +16,10 @@ const DEFAULT_URL = 'http://127.0.0.1:4002';
  */
 export function apiAccess(options: { url?: string; token?: string }): ApiAccess {
   const config = configOrExplain();
-  const url = options.url ?? config.FLEETWAVE_URL ?? embeddedUrl(config.FLEETWAVE_DATA_DIR) ?? DEFAULT_URL;
-  if (!/^https?:$/.test(protocolOf(url)))
-    throw new CliError(`--url ${url} is not an http or https address.`, exitCodes.usage);
+  const given = options.url ?? config.FLEETWAVE_URL ?? embeddedUrl(config.FLEETWAVE_DATA_DIR) ?? DEFAULT_URL;
+  if (!/^https?:$/.test(protocolOf(given)))
+    throw new CliError(`--url ${given} is not an http or https address.`, exitCodes.usage);
+  const url = serverAddress(given);
   return {
     url,
     token:

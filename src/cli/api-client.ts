@@ -15,6 +15,7 @@ export interface ApiClient {
 }
 
 export interface ApiAccess {
+  /** Without the path of the API, or a slash at its end. */
   url: string;
   token: string | undefined;
 }
@@ -30,7 +31,7 @@ export function createApiClient(access: ApiAccess): ApiClient {
     answer: Schema,
     refusals: readonly number[] = [],
   ): Promise<z.infer<Schema>> {
-    const url = `${access.url.replace(/\/+$/, '')}/api/v1${path}`;
+    const url = `${access.url}/api/v1${path}`;
     const headers = {
       accept: 'application/json',
       ...(access.token === undefined ? {} : { authorization: `Bearer ${access.token}` }),

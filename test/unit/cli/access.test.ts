@@ -46,3 +46,15 @@ test('a file that holds no address is not used', () => {
   writeFileSync(join(directory, 'api.url'), 'nonsense');
   expect(apiAccess({}).url).toBe('http://127.0.0.1:4002');
 });
+
+test.each(['/', '/api/v1', '/api/v1/', '//api/v1'])("an address that ends in %s means the API's own", (end) => {
+  expect(apiAccess({ url: `https://acme.io/fleet${end}` }).url).toBe('https://acme.io/fleet');
+  environment({ FLEETWAVE_URL: `http://127.0.0.1:4999${end}` });
+  expect(apiAccess({}).url).toBe('http://127.0.0.1:4999');
+});
+
+test('the token of the stack goes to its address in any spelling of it', () => {
+  const token = keptAdminToken(directory);
+  keepApiUrl(directory, 'http://10.1.2.3:4002');
+  expect(apiAccess({ url: 'http://10.1.2.3:4002/api/v1' })).toEqual({ url: 'http://10.1.2.3:4002', token });
+});

@@ -85,7 +85,6 @@ export async function runCommandLine(args: readonly string[], options: ProgramOp
     .configureOutput({ writeOut: (text) => terminal.write(text), writeErr: (text) => terminal.say(text) })
     .exitOverride()
     .showSuggestionAfterError()
-    .showHelpAfterError('Run `fleetwave --help` to see what there is.')
     .addHelpText('after', HELP_TEXT);
 
   addParts(program, finish);
@@ -98,6 +97,7 @@ export async function runCommandLine(args: readonly string[], options: ProgramOp
   addHolds(program, terminal);
   addApprovals(program, terminal);
   addFreezes(program, terminal);
+  pointToHelp(program, 'fleetwave');
   try {
     await program.parseAsync(args, { from: 'user' });
     return exitCode;
@@ -108,6 +108,12 @@ export async function runCommandLine(args: readonly string[], options: ProgramOp
     terminal.say(`${terminal.colors.red('error:')} ${error.message}\n`);
     return error.exitCode;
   }
+}
+
+/** Once all commands are there: what a command inherits at its making would name the help of the one above it. */
+function pointToHelp(command: Command, line: string): void {
+  command.showHelpAfterError(`Run \`${line} --help\` to see what there is.`);
+  for (const nested of command.commands) pointToHelp(nested, `${line} ${nested.name()}`);
 }
 
 function addParts(program: Command, finish: (code: number) => void): void {

@@ -79,6 +79,18 @@ describe('the command line', () => {
     expect(err).toContain('Did you mean rollouts?');
   });
 
+  test.each([
+    [['rolouts'], 'fleetwave --help'],
+    [['rollout'], 'fleetwave rollout --help'],
+    [['webhook', 'explian'], 'fleetwave webhook --help'],
+    [['webhook', 'explain'], 'fleetwave webhook explain --help'],
+    [['image', '--chek'], 'fleetwave image --help'],
+  ])('wrong usage of %p points to the help of what was meant', async (args, help) => {
+    const { code, err } = await run(args);
+    expect(code).toBe(2);
+    expect(err).toContain(`Run \`${help}\` `);
+  });
+
   test('--version prints the version', async () => {
     expect(await run(['--version'])).toEqual({ code: 0, out: '1.2.3\n', err: '' });
   });

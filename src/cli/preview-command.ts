@@ -1,6 +1,7 @@
 import { Preview, type PreviewedPart, type PreviewedPlan } from './answers';
 import type { ApiClient } from './api-client';
 import { batchTable, duration, minute } from './preview-table';
+import { remedyFor } from './remedies';
 import type { Terminal } from './terminal';
 
 export interface PreviewOptions {
@@ -24,16 +25,18 @@ export async function previewImage(
   }
   const { bold } = terminal.colors;
   terminal.write(`${bold(`A push of ${preview.image}:${preview.tag} now: ${preview.outcome}`)}\n`);
-  writePart(preview, terminal);
+  writePart(preview, image, terminal);
   for (const part of preview.further) {
     terminal.write(`\n${bold(`And for other devices: ${part.outcome}`)}\n`);
-    writePart(part, terminal);
+    writePart(part, image, terminal);
   }
   if (preview.plan_hash != null) terminal.write(`\nplan_hash ${preview.plan_hash}\n`);
 }
 
-function writePart({ outcome, detail, policy, plan }: PreviewedPart, terminal: Terminal): void {
+function writePart({ outcome, detail, policy, plan }: PreviewedPart, image: string, terminal: Terminal): void {
   if (detail != null) terminal.write(`${detail}\n`);
+  const remedy = remedyFor(outcome, image);
+  if (remedy !== undefined) terminal.write(`${remedy}\n`);
   if (policy != null) writeFacts([['policy', `${policy.id}: ${policy.why}`]], terminal);
   if (plan == null) return;
   if (outcome === 'not_approved') terminal.write('Were it approved now:\n');

@@ -1,6 +1,7 @@
 import { Triggered } from './answers';
 import type { ApiClient } from './api-client';
 import { exitCodes } from './cli-error';
+import { remedyFor } from './remedies';
 import type { Terminal } from './terminal';
 
 export interface TriggerOptions {
@@ -14,12 +15,6 @@ type TriggerResult = Triggered['results'][number];
 /** `not_approved`: refused, but in the words of a push. */
 const NOT_APPROVED = 403;
 const STARTS = ['started', 'superseding', 'queued'];
-
-/** What to type next, where the API's own sentence speaks of requests or of nothing. */
-const remedies: Readonly<Record<string, string>> = {
-  duplicate: '`--force` makes another attempt.',
-  held: '`fleetwave holds` shows it, `fleetwave lift-hold <id>` lifts it; `--force` passes over it once.',
-};
 
 /**
  * A push by hand. Answers the exit code: whoever types this wants a rollout, so a push that is understood and starts none is
@@ -39,12 +34,13 @@ export async function triggerUpdate(
   const answer = await api.post('/images/trigger-update', body, Triggered, [NOT_APPROVED]);
   const started = answer.results.some(({ outcome }) => STARTS.includes(outcome));
   if (json === true) terminal.write(`${JSON.stringify(answer, undefined, 2)}\n`);
-  else for (const result of answer.results) writeResult(result, terminal);
+  else for (const result of answer.results) writeResult(result, image, terminal);
   return started ? exitCodes.done : exitCodes.refused;
 }
 
 function writeResult(
   { outcome, rollout_id: id, detail, approval_id: approval }: TriggerResult,
+  image: string,
   terminal: Terminal,
 ): void {
   const why = detail == null ? '' : `${detail}\n`;
@@ -52,7 +48,8 @@ function writeResult(
     terminal.write(`${outcome}: ${id ?? ''}\n${why}`);
     return;
   }
-  const remedy = approval == null ? remedies[outcome] : `\`fleetwave approve-image ${approval}\` lets it through.`;
+  const remedy =
+    approval == null ? remedyFor(outcome, image) : `\`fleetwave approve-image ${approval}\` lets it through.`;
   terminal.say(
     `${terminal.colors.red('nothing started')} (${outcome}): ${why}${remedy === undefined ? '' : `${remedy}\n`}`,
   );

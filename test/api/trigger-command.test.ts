@@ -38,7 +38,13 @@ test('it starts a rollout and names it; the second time nothing starts, and the 
   expect(first.out).toMatch(new RegExp(`^started: ${ID}\n$`));
   const second = await fleetwave('trigger', 'redis:7.5');
   expect([second.code, second.out]).toEqual([1, '']);
-  expect(second.err).toMatch(/^nothing started \(duplicate\): This push already has a rollout[^]*`--force` makes/);
+  expect(second.err).toMatch(
+    /^nothing started \(duplicate\): This push already has a rollout[^]*`fleetwave trigger redis:7.5 --force` makes/,
+  );
+  // Whoever looks first is told the same.
+  expect((await fleetwave('preview', 'redis:7.5')).out).toContain(
+    '\n`fleetwave trigger redis:7.5 --force` makes another attempt, once that rollout has ended.\n',
+  );
   await pool().query(`update image_rollouts set status = 'completed', ended_at = now()`);
   expect((await fleetwave('trigger', 'redis:7.5', '--force')).code).toBe(0);
 });
@@ -83,6 +89,9 @@ test('holds are listed and lifted', async () => {
   );
   const id = rows[0]?.id ?? '';
   expect((await fleetwave('trigger', 'redis:7.5')).err).toContain('`fleetwave holds` shows it');
+  expect((await fleetwave('preview', 'redis:7.5')).out).toMatch(
+    /`fleetwave lift-hold <id>` lifts it; .* --force` passes/,
+  );
   const listed = await fleetwave('holds');
   expect(listed.out).toMatch(
     new RegExp(`^ID +IMAGE +SINCE +ROLLOUT +REASON\n${id} +redis:7.5 .* it was rolled back\n$`),

@@ -26,7 +26,7 @@ export const RolloutStatusShown = z.object({
   resolved: z
     .string()
     .nullable()
-    .describe('What its registry said of the tag, or `unknown:` and why; null before it was asked.'),
+    .describe('What its registry said of the tag, or `not checked` and why; null before it was asked.'),
   commands: z.array(z.string()),
 });
 

@@ -37,10 +37,15 @@ export function resolutionOf(own: string | null, said: TagSaid, askedAt: Date): 
   return { ...found, platforms, why: why?.slice(0, LONGEST_WHY) ?? null };
 }
 
+/** A note and no error: said where people look for what goes wrong, and a registry that may be asked is a choice. */
+export function notChecked(why: string): string {
+  return `not checked, which stops nothing: ${why}`;
+}
+
 /** For people; `own` is the rollout's digest. */
 export function describeResolution(resolution: Resolution, own: string | null): string {
   const { outcome, digest, platforms, why } = resolution;
-  if (outcome === 'unknown') return `unknown: ${why ?? 'the registry was not asked'}`;
+  if (outcome === 'unknown') return notChecked(why ?? 'the registry was not asked');
   if (outcome === 'absent') return 'the registry has no such tag';
   const kept =
     own !== null && own !== digest ? `, which has or will have a push of its own; this one keeps ${own}` : '';

@@ -143,7 +143,8 @@ export function createRegistryClient(options: ClientOptions): RegistryClient {
       if (error instanceof RegistryTrouble) return unknown(error);
       throw error;
     }
-    return unknown(new RegistryTrouble('not_configured', `${host} is not configured: PUT /api/v1/registries/${host}`));
+    const remedy = `PUT /api/v1/registries/${host} has it asked what a tag points to (docs/registries.md)`;
+    return unknown(new RegistryTrouble('not_configured', `${host} is not configured; ${remedy}`));
   }
 
   return {

@@ -1,5 +1,6 @@
 import { ActivityCancellationType, ActivityFailure, isCancellation, log } from '@temporalio/workflow';
 import type { ResolveResult } from '../activities/resolve';
+import { notChecked } from '../domain/resolution';
 import { asking } from './activity-options';
 import { summaryOf } from './details';
 import type { Run } from './run';
@@ -69,7 +70,7 @@ async function ask(run: Run): Promise<ResolveResult> {
 
 /** The activity failed as often as it may: a fleet is not held up by what only makes it safer. */
 function notAsked({ control }: Run, { input }: RolloutState, { cause }: ActivityFailure): string {
-  const reason = `unknown: the registry could not be asked (${cause?.message ?? 'no reason given'})`;
+  const reason = notChecked(`the registry could not be asked (${cause?.message ?? 'no reason given'})`);
   log.warn('a push was not resolved', { rolloutId: input.rolloutId, reason });
   control.note('rollout.resolved', { reason, data: { outcome: 'unknown' } });
   return reason;

@@ -180,7 +180,7 @@ describe('a tag that is not there', () => {
 
 describe('what cannot be learned is unknown, and goes on without a digest', () => {
   async function unknown(id: string, why: RegExp): Promise<void> {
-    const said = expect.stringMatching(new RegExp(`^unknown: .*${why.source}`));
+    const said = expect.stringMatching(new RegExp(`^not checked, which stops nothing: .*${why.source}`));
     expect(await rig.act.resolvePush({ rolloutId: id })).toEqual({ outcome: 'goes_on', said });
     expect(await stored(id)).toMatchObject({ digest: null, resolution: { outcome: 'unknown', platforms: null } });
     expect(await events(id)).toMatchObject([{ reason: said }]);
@@ -188,7 +188,10 @@ describe('what cannot be learned is unknown, and goes on without a digest', () =
 
   it('a registry that is not configured', async () => {
     await rig.pool.query('delete from registries');
-    await unknown(await rollout('amd64', { platforms: ['linux/riscv64'] }), /is not configured/);
+    await unknown(
+      await rollout('amd64', { platforms: ['linux/riscv64'] }),
+      / is not configured; PUT \/api\/v1\/registries\/\S+ has it asked what a tag points to \(docs\/registries\.md\)$/,
+    );
   });
 
   it('one that is away, after a few seconds', async () => {
@@ -209,7 +212,7 @@ describe('what cannot be learned is unknown, and goes on without a digest', () =
   it('a worker that asks none', async () => {
     const without = await createActivityRig();
     const id = await seedRollout(without.pool, {});
-    const said = 'unknown: this worker asks no registries';
+    const said = 'not checked, which stops nothing: this worker asks no registries';
     expect(await without.act.resolvePush({ rolloutId: id })).toEqual({ outcome: 'goes_on', said });
     await without.drop();
   });
@@ -218,7 +221,7 @@ describe('what cannot be learned is unknown, and goes on without a digest', () =
     const silent = { resolveTag: () => new Promise<TagAnswer>(() => undefined), listTags: client.listTags };
     const slow = await createActivityRig({ registriesOf: () => silent });
     const id = await seedRollout(slow.pool, {});
-    const said = 'unknown: its registry did not answer within 15 s';
+    const said = 'not checked, which stops nothing: its registry did not answer within 15 s';
     expect(await slow.act.resolvePush({ rolloutId: id })).toEqual({ outcome: 'goes_on', said });
     await slow.drop();
   });

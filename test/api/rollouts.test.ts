@@ -112,7 +112,7 @@ describe('reading rollouts', () => {
         { ...unknown, asked_at: '2026-01-01T00:00:00.000Z', gave_digest: false },
       ]);
       const { json } = await rig.admin('GET', `/api/v1/rollouts/${id}/status`);
-      expect(json.resolved).toBe('unknown: no registry is configured for it');
+      expect(json.resolved).toBe('not checked, which stops nothing: no registry is configured for it');
     }
   });
 

@@ -76,7 +76,7 @@ describe('what the registry says', () => {
       expect(await handle.result()).toMatchObject({ status: 'completed' });
       expect(fake.of('resolvePush')).toHaveLength(5);
       expect(fake.of('planRollout')[0]?.atSeconds).toBeLessThan(180);
-      const said = 'unknown: the registry could not be asked (the database is away)';
+      const said = 'not checked, which stops nothing: the registry could not be asked (the database is away)';
       expect(await handle.query('status')).toMatchObject({ resolved: said });
       const events = fake.of('recordProgress').flatMap((call) => (call.input as { events: object[] }).events);
       expect(events).toContainEqual(expect.objectContaining({ type: 'rollout.resolved', reason: said }));

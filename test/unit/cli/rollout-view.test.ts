@@ -150,7 +150,7 @@ describe('a rollout', () => {
   });
 
   test('says what its registry said, also after its end, and that no webhook told of it', () => {
-    const resolved = 'unknown: no registry is configured';
+    const resolved = 'not checked, which stops nothing: no registry is configured';
     const ended = stateOf([], { status: 'completed', resolved });
     ended.rollout.trigger = 'reconcile';
     for (const text of [rolloutLines(ended, 100, plainColors).join('\n'), changedLines(undefined, ended).join('\n')]) {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { CliError } from './cli-error';
+import { ApiError } from './cli-error';
 import { refusal } from './refusal';
 
 export interface ApiClient {
@@ -22,7 +22,7 @@ export interface ApiAccess {
 
 const ANSWER_LIMIT_MS = 30_000;
 
-/** Calls the API as an operator. Whatever goes wrong becomes a `CliError` that says what to do about it. */
+/** Calls the API as an operator. Whatever goes wrong becomes an `ApiError` that says what to do about it. */
 export function createApiClient(access: ApiAccess): ApiClient {
   async function call<Schema extends z.ZodType>(
     method: string,
@@ -46,14 +46,17 @@ export function createApiClient(access: ApiAccess): ApiClient {
       response = await fetch(url, { method, ...content, signal: AbortSignal.timeout(ANSWER_LIMIT_MS) });
       text = await response.text();
     } catch (error) {
-      throw new CliError(unreachable(access.url, error));
+      throw new ApiError(unreachable(access.url, error), null);
     }
     const said = parseJson(text);
     const parsed = answer.safeParse(said);
     const isAnswer = response.ok || (refusals.includes(response.status) && parsed.success);
-    if (!isAnswer) throw new CliError(refusal(response.status, said, access));
+    if (!isAnswer) throw new ApiError(refusal(response.status, said, access), response.status);
     if (!parsed.success)
-      throw new CliError(`${url} answered with something that is not Fleetwave's API. Is --url right?`);
+      throw new ApiError(
+        `${url} answered with something that is not Fleetwave's API. Is --url right?`,
+        response.status,
+      );
     return parsed.data;
   }
   return {

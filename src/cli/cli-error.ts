@@ -11,3 +11,14 @@ export class CliError extends Error {
     this.exitCode = exitCode;
   }
 }
+
+/** What came of a call of the API. */
+export class ApiError extends CliError {
+  /** Of its answer; null where there was none. */
+  readonly status: number | null;
+
+  constructor(message: string, status: number | null) {
+    super(message);
+    this.status = status;
+  }
+}

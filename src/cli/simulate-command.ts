@@ -6,6 +6,7 @@ import type { Simulation } from '../agent/simulator/simulation';
 import { withinTime } from '../time-limit';
 import type { ApiClient } from './api-client';
 import { CliError, exitCodes } from './cli-error';
+import { deleteDevices } from './delete-devices';
 import { LiveBlock } from './live-block';
 import { simulationLines } from './simulation-view';
 import type { Terminal } from './terminal';
@@ -26,7 +27,6 @@ const WAIT_SECONDS = 25;
 const DRAW_EVERY_MS = 1000;
 /** To a pipe or a file, a line of it is enough now and then. */
 const SAY_EVERY_MS = 10_000;
-const DELETE_AT_ONCE = 16;
 
 const Created = z.object({ devices: z.array(z.object({ uuid: z.string(), api_key: z.string() })) });
 
@@ -62,7 +62,7 @@ export async function simulate(
     await simulation.stop();
     const uuids = simulation.uuids();
     if (options.keep === true) terminal.say(`${uuids.length} devices are kept, and silent from now on.\n`);
-    else await remove(api, uuids, terminal);
+    else await deleteDevices(api, { uuids, fleet: options.fleet }, terminal);
   }
 }
 
@@ -91,22 +91,4 @@ async function show(simulation: Simulation, terminal: Terminal, ends: AbortSigna
     if (ends.aborted) return;
     await sleep(columns === null ? SAY_EVERY_MS : DRAW_EVERY_MS, undefined, { signal: ends }).catch(() => undefined);
   }
-}
-
-async function remove(api: ApiClient, uuids: readonly string[], terminal: Terminal): Promise<void> {
-  terminal.say(`Deleting ${uuids.length} devices ...\n`);
-  const rest = uuids.values();
-  const failures: unknown[] = [];
-  const lane = async (): Promise<void> => {
-    for (const uuid of rest)
-      await api.delete(`/devices/${uuid}`).catch((error: unknown) => {
-        failures.push(error);
-      });
-  };
-  await Promise.all(Array.from({ length: DELETE_AT_ONCE }, lane));
-  if (failures.length > 0)
-    throw new CliError(
-      `${failures.length} of ${uuids.length} devices could not be deleted, the first because: ${failures[0] instanceof Error ? failures[0].message : String(failures[0])}\n` +
-        'Those of a rollout that is not over can be deleted when it is: `fleetwave cancel latest`, then DELETE /api/v1/devices/<uuid>.',
-    );
 }

@@ -10,6 +10,7 @@ import { createListener } from './app';
 import { createBatchWatcher } from './batch-watcher';
 import { startDispatcher } from './dispatcher';
 import { createLastSeen } from './last-seen';
+import { keepHeapSmall } from './heap';
 import { legacyWarnings } from './legacy-agents';
 import { createMetrics } from './metrics';
 import { createOperators } from './operators';
@@ -137,6 +138,7 @@ function stopOnSignals(api: RunningApi, log: Logger): void {
 }
 
 async function main(): Promise<void> {
+  keepHeapSmall();
   const config = loadConfig();
   const log = createLogger({ level: config.LOG_LEVEL, component: 'api' });
   process.on('unhandledRejection', (error) => {

@@ -29,6 +29,7 @@ export const agentsHttp: Measurement = {
     const idle = await measure(place, { ...order, kind: 'poll without news' });
     const news = await measure(place, { ...order, kind: 'poll with news' });
     const reports = await measure(place, { ...order, kind: 'report' });
+    const bare = await bareUpdates(place, Math.round(1 / reports.statements), seconds / 2);
     const inserts = await measureInserts(place, { ...order, kind: 'report' });
     const ratio = reports.postgresCpu / inserts.postgresCpu;
     const polls = line('polls answered 304', idle);
@@ -48,6 +49,17 @@ export const agentsHttp: Measurement = {
         ...grouped,
         numbers: { ...grouped.numbers, ratio, throughputRatio: inserts.perSecond / reports.perSecond },
         budget: { measured: ratio, limit: 1 / 5, text: "a report's CPU in PostgreSQL under 1/5 (0.2) of an INSERT's" },
+      },
+      {
+        what: `the same documents, a bare UPDATE for each ${bare.rows} of them`,
+        value: `CPU a row: PostgreSQL ${round(bare.cpuMs)} ms, ${round(bare.cpuMs / inserts.postgresCpu)} of an INSERT's; keys and rollouts are not looked at`,
+        numbers: { ...bare, ratio: bare.cpuMs / inserts.postgresCpu },
+        // docs/adr/0028-two-budgets.md
+        budget: {
+          measured: reports.postgresCpu / bare.cpuMs,
+          limit: 2.5,
+          text: 'ours: a report at most 2.5 times that',
+        },
       },
       line('the same, one INSERT a request, no checks', inserts),
     ];
@@ -93,6 +105,30 @@ async function measure(place: Place, order: LoadOrder, serverPid = place.stack.a
   } finally {
     await load.stop();
   }
+}
+
+/** The least that storing can cost in groups as large as those of the reports: nothing is looked at but the rows that are written. */
+async function bareUpdates(place: Place, rows: number, seconds: number): Promise<{ rows: number; cpuMs: number }> {
+  const { rows: stored } = await place.pool.query<{ uuid: string; apps: string; info: string }>(
+    'select device_uuid as uuid, apps::text, info::text from device_current_state order by random()',
+  );
+  const groups = Array.from({ length: Math.floor(stored.length / rows) }, (_, group) =>
+    stored.slice(group * rows, (group + 1) * rows),
+  );
+  const before = cpuSeconds(place.stack).postgres;
+  const until = performance.now() + seconds * 1000;
+  let written = 0;
+  for (let turn = 0; performance.now() < until; turn += 1) {
+    const group = groups[turn % groups.length] ?? [];
+    await place.pool.query({
+      name: 'bare',
+      text: `update device_current_state c set apps = given.apps::jsonb, info = c.info || given.info::jsonb, reported_at = now()
+               from unnest((select $1::uuid[]), $2::text[], $3::text[]) as given (uuid, apps, info) where c.device_uuid = given.uuid`,
+      values: [group.map(({ uuid }) => uuid), group.map(({ apps }) => apps), group.map(({ info }) => info)],
+    });
+    written += group.length;
+  }
+  return { rows, cpuMs: ((cpuSeconds(place.stack).postgres - before) * 1000) / written };
 }
 
 async function measureInserts(place: Place, order: LoadOrder): Promise<Measured> {

@@ -38,6 +38,8 @@ export const planAndWrite: Measurement = {
       const bareMs = median(runs.map((run) => run.bareMs));
       const documentMs = median(runs.map((run) => run.documentMs));
       const ratio = median(runs.map((run) => run.writeMs / run.bareMs));
+      const documentRatio = median(runs.map((run) => run.documentMs / run.bareMs));
+      const overDocument = median(runs.map((run) => run.writeMs / run.documentMs));
       return [
         {
           what: `planning ${AFFECTED} of ${fleet} devices`,
@@ -46,9 +48,16 @@ export const planAndWrite: Measurement = {
         },
         {
           what: `writing target state of ${AFFECTED} devices`,
-          value: `${milliseconds(writeMs)}; bare UPDATE ${milliseconds(bareMs)}: ${round(ratio)} times; UPDATE of the document alone ${milliseconds(documentMs)} (medians of ${times})`,
-          numbers: { writeMs, bareMs, documentMs, ratio },
+          value: `${milliseconds(writeMs)}; bare UPDATE ${milliseconds(bareMs)}: ${round(ratio)} times (medians of ${times})`,
+          numbers: { writeMs, bareMs, ratio },
           budget: { measured: ratio, limit: 3, text: 'at most 3 times a bare UPDATE of the same rows' },
+        },
+        {
+          what: 'the same rows, an UPDATE of the document alone',
+          value: `${milliseconds(documentMs)}: ${round(documentRatio)} times a bare UPDATE; nobody is noted as told`,
+          numbers: { documentMs, ratio: documentRatio },
+          // docs/adr/0028-two-budgets.md
+          budget: { measured: overDocument, limit: 9, text: 'ours: writing at most 9 times that' },
         },
       ];
     } finally {

@@ -2,7 +2,7 @@ import type { PoolClient } from 'pg';
 import { insertRollout, readTagFacts, type TagFacts } from '../db/accept-push';
 import { joinPush } from '../db/join-push';
 import type { StoredResult } from '../db/deliveries';
-import { judgePush, type Acceptance, type Revision } from '../domain/acceptance';
+import { judgePush, type Acceptance, type KnownRollout, type Revision } from '../domain/acceptance';
 import { firstLane, fitsWorkflowId, rolloutWorkflowId } from '../domain/ids';
 import { passApproval, type Passage } from './approval-gate';
 import { choosePolicies, refusedByTagRule, type ChosenPolicy } from './choose-policy';
@@ -104,7 +104,7 @@ async function acceptUnder(
   const kind = asked?.kind ?? 'push';
   const judged = judgePush({ kind, pushedAt, force: origin.force }, facts);
   if (!judged.accept) {
-    const late = judged.why === 'late' ? await joinLate(client, facts, push, origin) : null;
+    const late = judged.why === 'late' ? await joinLate(client, facts, push, origin, judged.rollout) : null;
     return late === null ? refused(judged, facts, policyId) : { ...late, policy_id: policyId };
   }
 
@@ -176,17 +176,23 @@ async function joinGathering(
 }
 
 /**
- * Of one push, events come in any order. One that is older and names no digest may be of the push that is gathered for; one that
- * names another than is known, or the first, is of a push before it.
+ * Of one push, events come in any order. One that names no digest, and is older by no more than events are gathered for, may be of
+ * the push that is gathered for; one that names a digest that is not known, or is older than that, is of a push before it.
  */
 async function joinLate(
   client: PoolClient,
   facts: TagFacts,
   push: Push,
   origin: Origin,
+  newer: KnownRollout,
 ): Promise<Omit<Accepted, 'policy_id'> | null> {
-  if (push.digest !== null) return null;
+  if (push.digest !== null || facts.gathering?.id !== newer.id) return null;
+  if (secondsBetween(push.pushedAt, newer.pushedAt) > (origin.debounceSeconds ?? 0)) return null;
   return joinGathering(client, facts, { ...push, revision: facts.revision, attempt: facts.attempts }, origin);
+}
+
+function secondsBetween(earlier: string | null, later: string | null): number {
+  return earlier === null || later === null ? Infinity : (Date.parse(later) - Date.parse(earlier)) / 1000;
 }
 
 function startOf(

@@ -3,5 +3,6 @@
  * and API answers show it together with their beginning.
  */
 export function serverAddress(given: string): string {
-  return given.replace(/\/*(\/api\/v1\/*)?$/, '');
+  // `http://api/v1` begins with a host of that name.
+  return given.replace(/(?<=[^/:])\/*(\/api\/v1\/*)?$/, '');
 }

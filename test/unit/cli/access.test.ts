@@ -58,3 +58,8 @@ test('the token of the stack goes to its address in any spelling of it', () => {
   keepApiUrl(directory, 'http://10.1.2.3:4002');
   expect(apiAccess({ url: 'http://10.1.2.3:4002/api/v1' })).toEqual({ url: 'http://10.1.2.3:4002', token });
 });
+
+test('a host that is called api is not taken for the path of the API', () => {
+  expect(apiAccess({ url: 'http://api/v1' }).url).toBe('http://api/v1');
+  expect(apiAccess({ url: 'http://api/api/v1/' }).url).toBe('http://api');
+});

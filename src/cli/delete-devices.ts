@@ -41,13 +41,14 @@ export async function deleteDevices(api: ApiClient, { uuids, fleet }: LeavingFle
   );
 }
 
-/** Null where it is gone, whoever deleted it. */
-async function deleteOne(api: ApiClient, uuid: string): Promise<ApiError | null> {
+/** Null where it is gone, whoever deleted it. Asked twice where the first got no answer: one broken connection is no API that is away. */
+async function deleteOne(api: ApiClient, uuid: string, tries = 2): Promise<ApiError | null> {
   try {
     await api.delete(`/devices/${uuid}`);
     return null;
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
+    if (error.status === null && tries > 1) return deleteOne(api, uuid, tries - 1);
     return error.status === 404 ? null : error;
   }
 }

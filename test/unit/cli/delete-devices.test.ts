@@ -73,6 +73,13 @@ test('of many a few are named, and each reason has its own', async () => {
   expect(said).toContain(`     ${uuids[19]}\n`);
 });
 
+test('one connection that breaks is no API that is away', async () => {
+  answers = (number) =>
+    number === 3 && asked.filter((uuid) => uuid === uuids[3]).length === 1 ? undefined : { status: 204 };
+  expect(await run()).toBe('');
+  expect(asked.length).toBe(21);
+});
+
 test('an API that is away is asked no further, and only that is said', async () => {
   answers = (number) => (number < 4 ? { status: 204 } : undefined);
   const said = await run(sixty);

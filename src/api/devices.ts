@@ -146,7 +146,10 @@ export function deviceRoutes(deps: ApiDeps): Route[] {
       summary: 'Delete a device that no rollout is working on',
       access: 'admin',
       params: UuidParams,
-      answers: { 204: { description: 'Deleted' }, 409: { description: 'A rollout is working on it' } },
+      answers: {
+        204: { description: 'Deleted; rollouts that have ended go on counting it as it stood' },
+        409: { description: 'A rollout is working on it' },
+      },
       handle: async ({ params }) => {
         const outcome = await deleteDevice(pool, params.uuid);
         if (outcome.deleted) return { status: 204 };

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import { COUNTED_AS, UNPLANNED } from './tally';
 import { inTransaction } from './transaction';
 
 export interface DeviceRow {
@@ -131,7 +132,8 @@ export async function updateDevice(pool: Pool, uuid: string, change: DeviceChang
 export type Deletion = { deleted: true } | { deleted: false; rollouts: string[] | null };
 
 /**
- * Deletes a device, unless a rollout still works on it (`rollouts` names them; null: there is no such device).
+ * Deletes a device, unless a rollout still works on it (`rollouts` names them; null: there is no such device). The rollouts that it was part of
+ * go on counting it as it stood, in the order of their ids, so that two deletions never wait for each other in a circle.
  * The row is locked first: planning takes a key-share lock on it, so a rollout that is being planned is seen.
  */
 export async function deleteDevice(pool: Pool, uuid: string): Promise<Deletion> {
@@ -143,6 +145,12 @@ export async function deleteDevice(pool: Pool, uuid: string): Promise<Deletion> 
       [uuid],
     );
     if (busy.rows.length > 0) return { deleted: false, rollouts: busy.rows.map((row) => row.rollout_id) };
+    await client.query(
+      `insert into rollout_deleted_devices as counted (rollout_id, batch, unplanned, kind, devices)
+       select s.rollout_id, s.batch, ${UNPLANNED}, ${COUNTED_AS}, 1 from device_rollout_status s where s.device_uuid = $1 order by s.rollout_id
+       on conflict on constraint rollout_deleted_devices_key do update set devices = counted.devices + 1`,
+      [uuid],
+    );
     await client.query('delete from devices where uuid = $1', [uuid]);
     return { deleted: true };
   });

@@ -3,7 +3,7 @@ import type { Resolution } from '../domain/resolution';
 import type { DeviceStatus, RolloutStatus } from '../domain/rollout-states';
 import type { Strategy } from '../domain/rules';
 import type { CountedStatus } from '../domain/verdict';
-import { COUNTED_AS } from './tally';
+import { COUNTED_AS, UNPLANNED } from './tally';
 
 export interface RolloutRow {
   id: string;
@@ -83,11 +83,15 @@ export interface DeviceCount {
   devices: number;
 }
 
-/** Devices by batch and kind. */
+/** Devices by batch and kind; those that were deleted since as they stood then. */
 export async function countDevices(pool: Pool, rolloutIds: readonly string[]): Promise<DeviceCount[]> {
   const { rows } = await pool.query<DeviceCount>(
-    `select s.rollout_id, s.batch, s.batch is null and s.deferred_at is null as unplanned, ${COUNTED_AS} as kind, count(*)::int as devices
-       from device_rollout_status s where s.rollout_id = any($1::uuid[]) group by 1, 2, 3, 4`,
+    `select rollout_id, batch, unplanned, kind, sum(devices)::int as devices
+       from (select s.rollout_id, s.batch, ${UNPLANNED} as unplanned, ${COUNTED_AS} as kind, count(*) as devices
+               from device_rollout_status s where s.rollout_id = any($1::uuid[]) group by 1, 2, 3, 4
+              union all
+             select rollout_id, batch, unplanned, kind, devices from rollout_deleted_devices where rollout_id = any($1::uuid[])) counted
+      group by 1, 2, 3, 4`,
     [rolloutIds],
   );
   return rows;

@@ -13,6 +13,9 @@ export interface Tally {
 export const COUNTED_AS = `case when s.status = 'pending' and s.deferred_at is not null then 'deferred'
   when s.failing_before and s.status in ('failed', 'timed_out', 'unreachable') then 'failing_before' else s.status end`;
 
+/** Of `device_rollout_status s`: the plan left it out. */
+export const UNPLANNED = 's.batch is null and s.deferred_at is null';
+
 /** Of `image_rollouts` ($1): devices that the plan found on target; it left out the others that have no batch. */
 export const ALREADY_ON_TARGET = `(select count(*)::int from device_rollout_status where rollout_id = $1 and batch is null and deferred_at is null) - left_out`;
 

@@ -103,6 +103,38 @@ describe('reading rollouts', () => {
     ]);
   });
 
+  test('ended rollouts go on counting devices that were deleted, as they stood', async () => {
+    const [id, other] = [
+      await rollout({ status: 'completed', ended: true }),
+      await rollout({ status: 'completed', ended: true }),
+    ];
+    await rig.database.pool.query(
+      `insert into rollout_batches (rollout_id, number, planned, status, started_at) values ($1, 1, 4, 'passed', now()), ($1, 2, 1, 'passed', now())`,
+      [id],
+    );
+    await addDevices(id, 1, 'completed', 3);
+    await addDevices(id, 1, 'failed', 1);
+    await addDevices(id, 2, 'completed', 1);
+    await addDevices(id, null, 'skipped', 2);
+    const { rows } = await rig.database.pool.query(
+      `insert into device_rollout_status (rollout_id, device_uuid, image, batch, status, reason, written_at)
+       select $2, device_uuid, 'j', batch, status, reason, written_at from device_rollout_status where rollout_id = $1 returning device_uuid`,
+      [id, other],
+    );
+    const shown = () =>
+      Promise.all(
+        [`/${id}`, `/${other}`, `?image=image${revision}`].map(
+          async (path) => (await rig.admin('GET', `/api/v1/rollouts${path}`)).json,
+        ),
+      );
+    const before = await shown();
+    expect(before[0].counts).toMatchObject({ planned: 5, healthy: 4, failed: 1, already_on_target: 2 });
+    const gone = await Promise.all(rows.map((row) => rig.admin('DELETE', `/api/v1/devices/${row.device_uuid}`)));
+    expect(gone.map(({ status }) => status)).toEqual(Array(7).fill(204));
+    // Why one failed went with it.
+    expect(await shown()).toEqual(before.map((one) => (one.failures === undefined ? one : { ...one, failures: [] })));
+  });
+
   test('an ended rollout still says what its registry said, also where its last record is older', async () => {
     const unknown = { outcome: 'unknown', digest: null, platforms: null, why: 'no registry is configured for it' };
     for (const progress of [undefined, { resolved: null }]) {

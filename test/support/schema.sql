@@ -1002,6 +1002,14 @@ create table public.rollout_batches (
   lane text not null default 'plan'::text
 );
 
+create table public.rollout_deleted_devices (
+  rollout_id uuid not null,
+  batch integer,
+  unplanned boolean not null,
+  kind text not null,
+  devices integer not null
+);
+
 create table public.rollout_events (
   id bigint not null generated always as identity,
   rollout_id uuid not null,
@@ -1224,6 +1232,10 @@ alter table public.rollout_batches add constraint rollout_batches_status CHECK (
 alter table public.rollout_batches add constraint rollout_batches_rollout_id_fkey FOREIGN KEY (rollout_id) REFERENCES public.image_rollouts(id) ON DELETE CASCADE;
 
 alter table public.rollout_batches add constraint rollout_batches_pkey PRIMARY KEY (rollout_id, number);
+
+alter table public.rollout_deleted_devices add constraint rollout_deleted_devices_rollout_id_fkey FOREIGN KEY (rollout_id) REFERENCES public.image_rollouts(id) ON DELETE CASCADE;
+
+alter table public.rollout_deleted_devices add constraint rollout_deleted_devices_key UNIQUE NULLS NOT DISTINCT (rollout_id, batch, unplanned, kind);
 
 alter table public.rollout_events add constraint rollout_events_rollout_id_fkey FOREIGN KEY (rollout_id) REFERENCES public.image_rollouts(id) ON DELETE CASCADE;
 

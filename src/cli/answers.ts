@@ -137,6 +137,7 @@ export const Triggered = z.looseObject({
       rollout_id: z.string().nullish(),
       detail: z.string().nullish(),
       approval_id: z.string().nullish(),
+      policy_id: z.string().nullish(),
     }),
   ),
 });

@@ -34,23 +34,29 @@ export async function triggerUpdate(
   const answer = await api.post('/images/trigger-update', body, Triggered, [NOT_APPROVED]);
   const started = answer.results.some(({ outcome }) => STARTS.includes(outcome));
   if (json === true) terminal.write(`${JSON.stringify(answer, undefined, 2)}\n`);
-  else for (const result of answer.results) writeResult(result, image, terminal);
+  else {
+    // One push may start several rollouts, for other devices each: the policy tells them apart.
+    const several = answer.results.length > 1;
+    for (const { policy_id: policy, ...result } of answer.results)
+      writeResult(result, several && policy != null ? ` (policy ${policy})` : '', image, terminal);
+  }
   return started ? exitCodes.done : exitCodes.refused;
 }
 
 function writeResult(
   { outcome, rollout_id: id, detail, approval_id: approval }: TriggerResult,
+  policy: string,
   image: string,
   terminal: Terminal,
 ): void {
   const why = detail == null ? '' : `${detail}\n`;
   if (STARTS.includes(outcome)) {
-    terminal.write(`${outcome}: ${id ?? ''}\n${why}`);
+    terminal.write(`${outcome}: ${id ?? ''}${policy}\n${why}`);
     return;
   }
   const remedy =
     approval == null ? remedyFor(outcome, image) : `\`fleetwave approve-image ${approval}\` lets it through.`;
   terminal.say(
-    `${terminal.colors.red('nothing started')} (${outcome}): ${why}${remedy === undefined ? '' : `${remedy}\n`}`,
+    `${terminal.colors.red('nothing started')} (${outcome})${policy}: ${why}${remedy === undefined ? '' : `${remedy}\n`}`,
   );
 }

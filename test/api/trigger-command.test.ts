@@ -49,6 +49,15 @@ test('it starts a rollout and names it; the second time nothing starts, and the 
   expect((await fleetwave('trigger', 'redis:7.5', '--force')).code).toBe(0);
 });
 
+test('of several rollouts that it starts each is told with its policy', async () => {
+  const policy = { image_pattern: 'redis:*', update_strategy: 'staged', fleet_id: 'shops', priority: 9 };
+  const { json: shops } = await rig.admin('POST', '/api/v1/image-policies', policy);
+  const { code, out } = await fleetwave('trigger', 'redis:7.5');
+  expect(code).toBe(0);
+  expect(out).toMatch(new RegExp(`^(started: ${ID} \\(policy ${ID}\\)\n){2}$`));
+  expect(out).toContain(`(policy ${shops.id})`);
+});
+
 test.each<[string, string, string]>([
   [
     'without a policy',

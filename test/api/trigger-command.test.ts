@@ -50,12 +50,14 @@ test('it starts a rollout and names it; the second time nothing starts, and the 
 });
 
 test('of several rollouts that it starts each is told with its policy', async () => {
-  const policy = { image_pattern: 'redis:*', update_strategy: 'staged', fleet_id: 'shops', priority: 9 };
-  const { json: shops } = await rig.admin('POST', '/api/v1/image-policies', policy);
-  const { code, out } = await fleetwave('trigger', 'redis:7.5');
+  const ids = [];
+  for (const fleet_id of ['shops', 'vehicles']) {
+    const policy = { image_pattern: 'acme/shop:*', update_strategy: 'staged', fleet_id };
+    ids.push((await rig.admin('POST', '/api/v1/image-policies', policy)).json.id);
+  }
+  const { code, out } = await fleetwave('trigger', 'acme/shop:7.5');
   expect(code).toBe(0);
-  expect(out).toMatch(new RegExp(`^(started: ${ID} \\(policy ${ID}\\)\n){2}$`));
-  expect(out).toContain(`(policy ${shops.id})`);
+  expect(out).toMatch(new RegExp(`^started: ${ID} \\(policy ${ids[0]}\\)\nstarted: ${ID} \\(policy ${ids[1]}\\)\n$`));
 });
 
 test.each<[string, string, string]>([

@@ -141,7 +141,7 @@ async function mergedIfAsked({ state }: Run, left: Batch[]): Promise<Batch[]> {
 }
 
 function completed(plan: Plan, state: RolloutState): Ending {
-  const { healthy, attempted, failures } = evidenceOf(state.counts);
+  const { healthy, attempted, failures, superseded } = evidenceOf(state.counts);
   const { leftOut = 0 } = plan;
   const nobody =
     leftOut > 0
@@ -151,6 +151,8 @@ function completed(plan: Plan, state: RolloutState): Ending {
         : 'no device that the policy selects runs this image';
   const skipped = state.counts.skipped ?? 0;
   const { rolled_back: back = 0, rolling_back: onTheWay = 0, rollback_failed: notBack = 0 } = state.counts;
+  // It waited for offline devices only, and lost them to a newer push: nothing was proven.
+  if (attempted + back + onTheWay + notBack === 0 && superseded > 0) return supersededEnding;
   const failing = state.counts.failing_before ?? 0;
   const parts = [
     `${healthy} of ${attempted} healthy`,

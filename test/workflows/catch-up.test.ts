@@ -116,3 +116,14 @@ it('a signal that a device is back is heeded at once, not at the next look', asy
     expect(await handle.result()).toMatchObject({ status: 'completed', reason: '6 of 6 healthy' });
   });
 });
+
+it('a rollout whose devices were all offline, and were taken by a newer one, has proven nothing: it ends as superseded', async () => {
+  let taken = false;
+  const counts = () => (taken ? { superseded: 2 } : { deferred: 2 });
+  await rig.tell({ batches: [2], neverBack: 2, health: counts, overall: counts }, async ({ handle, env }) => {
+    await env.sleep('10m');
+    taken = true;
+    await handle.signal('health', {});
+    expect(await handle.result()).toMatchObject({ status: 'superseded', reason: expect.stringContaining('newer') });
+  });
+});

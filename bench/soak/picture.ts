@@ -1,5 +1,5 @@
 import { init, type EChartsOption, type LineSeriesOption } from 'echarts';
-import type { Sample, SoakPart } from './sample';
+import { heldByDevices, type Sample, type SoakPart } from './sample';
 
 const WIDTH = 960;
 const PANEL = 230;
@@ -52,7 +52,7 @@ const held = (part: SoakPart): Series => ({
 const files = (part: SoakPart): Series => ({
   name: names[part],
   color: colors[part],
-  read: ({ processes }) => processes[part].openFiles,
+  read: (sample) => sample.processes[part].openFiles - heldByDevices(part, sample),
 });
 const table = (name: string, color: string): Series => ({
   name,
@@ -68,7 +68,7 @@ const panels: readonly Panel[] = [
   },
   { title: 'Memory held after a full collection', unit: 'MB', series: [held('api'), held('worker')] },
   {
-    title: 'Open files, and connections to PostgreSQL',
+    title: "Open files, without devices' connections",
     unit: 'count',
     series: [
       files('api'),

@@ -70,3 +70,8 @@ export interface SoakFacts {
   /** Devices that did not run what their target says once everything was over. */
   astray: number;
 }
+
+/** Connections of a process that the devices hold, counted on their side: one that it keeps after they have closed it is a leak. */
+export function heldByDevices(part: SoakPart, { processes }: Sample): number {
+  return part === 'api' ? processes.devices.sockets : 0;
+}

@@ -1,6 +1,6 @@
 import { isKept, type Line } from '../lines';
 import { round } from '../statistics';
-import type { Sample, SoakFacts, TableSample } from './sample';
+import { heldByDevices, type Sample, type SoakFacts, type TableSample } from './sample';
 import { afterWarmUp, peaksRisePerHour, risePerHour, thirds, type Point } from './trend';
 
 /** Below this a line through a garbage collector's saw teeth says nothing. */
@@ -10,7 +10,7 @@ export const SHORTEST_MINUTES = 20;
 const HELD_MB_AN_HOUR = 5;
 /** Resident memory also follows the collector's laziness and the allocator's holes: a saw, of which the peaks count. */
 const RESIDENT_MB_AN_HOUR = 20;
-/** Kept-alive sockets come and go; a leak has no end. */
+/** Beside those of the devices' connections: of these a fleet opens as many as it wants at once, which are more where the machine is busier. */
 const MORE_FILES = 10;
 const MORE_CONNECTIONS = 3;
 const MORE_THREADS = 1;
@@ -40,9 +40,17 @@ export function judge(facts: SoakFacts): Line[] {
     ]),
     rises("PostgreSQL's own memory", late, RESIDENT_MB_AN_HOUR, ({ processes }) => processes.postgres.memoryMb),
     ...(['api', 'worker'] as const).flatMap((part) => [
-      more(`open files, ${part}`, facts.samples, MORE_FILES, ({ processes }) => processes[part].openFiles),
+      more(
+        `open files, ${part}`,
+        facts.samples,
+        MORE_FILES,
+        (sample) => sample.processes[part].openFiles - heldByDevices(part, sample),
+      ),
       more(`threads, ${part}`, facts.samples, MORE_THREADS, ({ processes }) => processes[part].threads),
-      more(`what keeps the ${part} alive`, facts.samples, MORE_FILES, ({ heaps }) => heaps[part]?.resources),
+      more(`what keeps the ${part} alive`, facts.samples, MORE_FILES, (sample) => {
+        const resources = sample.heaps[part]?.resources;
+        return resources === undefined ? undefined : resources - heldByDevices(part, sample);
+      }),
     ]),
     more('connections to PostgreSQL', facts.samples, MORE_CONNECTIONS, ({ connections }) =>
       Object.values(connections).reduce((sum, count) => sum + count, 0),

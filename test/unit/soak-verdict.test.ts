@@ -26,7 +26,7 @@ function sampleAt(minutes: number): Sample {
       worker: { ...process },
       postgres: { ...process },
       temporal: process,
-      devices: process,
+      devices: { ...process },
     },
     heaps: { api: { ...heap }, worker: { ...heap } },
     connections: { 'fleetwave-api': 5, 'fleetwave-worker': 3 },
@@ -70,6 +70,17 @@ describe('the verdict of a soak', () => {
       if (sample.heaps.worker) sample.heaps.worker.heldMb = 34 + Math.min(sample.minutes, MINUTES / 3);
     });
     expect(broken(warming)).toEqual([]);
+  });
+
+  test('does not mind connections that the devices opened, and does where they have closed them', () => {
+    const opened = ({ minutes, processes, heaps }: Sample, bySide: readonly ('api' | 'devices')[]) => {
+      const more = Math.round(minutes);
+      for (const side of bySide) processes[side].sockets += more;
+      processes.api.openFiles += more;
+      if (heaps.api) heaps.api.resources += more;
+    };
+    expect(broken(facts((sample) => opened(sample, ['api', 'devices'])))).toEqual([]);
+    expect(broken(facts((sample) => opened(sample, ['api'])))).toEqual(['open files, api', 'what keeps the api alive']);
   });
 
   test.each<[string, (sample: Sample) => void]>([

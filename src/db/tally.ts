@@ -17,7 +17,7 @@ export const COUNTED_AS = `case when s.status = 'pending' and s.deferred_at is n
 export const UNPLANNED = 's.batch is null and s.deferred_at is null';
 
 /** Of `image_rollouts` ($1): devices that the plan found on target; it left out the others that have no batch. */
-export const ALREADY_ON_TARGET = `(select count(*)::int from device_rollout_status where rollout_id = $1 and batch is null and deferred_at is null) - left_out`;
+export const ALREADY_ON_TARGET = `(select count(*)::int from device_rollout_status s where s.rollout_id = $1 and ${UNPLANNED}) - left_out`;
 
 /**
  * Devices of a rollout by kind, for one batch (null: for all) and for all planned ones, counted where they are. Devices that
@@ -26,7 +26,7 @@ export const ALREADY_ON_TARGET = `(select count(*)::int from device_rollout_stat
 export async function tally(pool: Pool, rolloutId: string, batch: number | null): Promise<Tally> {
   const counted = await pool.query<{ inBatch: boolean; kind: CountedStatus; devices: number }>(
     `select $2::int is null or s.batch is not distinct from $2 as "inBatch", ${COUNTED_AS} as kind, count(*)::int as devices
-       from device_rollout_status s where s.rollout_id = $1 and (s.batch is not null or s.deferred_at is not null) group by 1, 2`,
+       from device_rollout_status s where s.rollout_id = $1 and not (${UNPLANNED}) group by 1, 2`,
     [rolloutId, batch],
   );
   const result: Tally = { batch: {}, overall: {} };
